@@ -1,0 +1,50 @@
+package sip
+
+import (
+	"sync"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// legAuth is a leg's memory of its trunk's challenges. Requests of one leg may
+// be under way at the same time, so it has a lock.
+type legAuth struct {
+	mu   sync.Mutex
+	auth *authenticator
+}
+
+func newLegAuth(t *TrunkConfig) *legAuth {
+	return &legAuth{auth: newAuthenticator(credentials{Username: t.Username, Password: t.Password, Realm: t.Realm})}
+}
+
+// challenged reports whether a response asks for credentials (RFC 3261 §22.2, §22.3).
+func challenged(res *sipmsg.Response) bool {
+	return res.StatusCode == sipmsg.StatusUnauthorized || res.StatusCode == sipmsg.StatusProxyAuthRequired
+}
+
+// challenge takes note of a 401 or 407. An error means that the request must
+// not be sent again.
+func (l *Leg) challenge(res *sipmsg.Response) error {
+	name := "www-authenticate"
+	if res.StatusCode == sipmsg.StatusProxyAuthRequired {
+		name = "proxy-authenticate"
+	}
+	l.auth.mu.Lock()
+	err := l.auth.auth.challenge(res.StatusCode, headers(res, name))
+	l.auth.mu.Unlock()
+	if err != nil {
+		l.e.metrics.authFailure(l.t.Name, authReason(err))
+		l.log.Warn("sip: not authorised", "code", res.StatusCode, "err", err)
+	}
+	return err
+}
+
+// authorise adds credentials for every realm that has challenged this leg. The
+// request must be complete but for them.
+func (l *Leg) authorise(req *sipmsg.Request) {
+	l.auth.mu.Lock()
+	defer l.auth.mu.Unlock()
+	for _, h := range l.auth.auth.headers(req.Method.String(), req.Recipient.String(), req.Body()) {
+		req.AppendHeader(sipmsg.NewHeader(h.Name, h.Value))
+	}
+}

@@ -1,0 +1,227 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+)
+
+// Invite is one call to place.
+type Invite struct {
+	Trunk      string
+	Call, Side string // ours: for logs and the Snapshot
+	From       string // caller id, E.164 with +
+	FromName   string // display name; "" = none
+	To         string // E.164 with +; the trunk's Format, Strip and Prefix apply
+	Offer      []byte // our SDP
+	Timeouts   Timeouts
+
+	// OnProgress hears provisional responses beside 100 in the order they had
+	// on the wire, and nothing once Dial has returned. It must not block.
+	OnProgress func(Progress)
+
+	// Reoffer answers the peer's re-INVITE or UPDATE. An empty offer asks for
+	// one of ours, whose answer then comes to Reaccept. An error refuses with 488.
+	Reoffer  func(offer []byte) (answer []byte, err error)
+	Reaccept func(answer []byte) error
+
+	// OnInfo hears INFO bodies in the order they had on the wire. It must not block.
+	OnInfo func(contentType string, body []byte)
+
+	// Guard runs send, or refuses to, in a critical section of the caller's
+	// own: the rep's Leg.WhileUp. Its error is Dial's. nil = send.
+	Guard func(send func() error) error
+
+	// Sent is told when an INVITE is on the wire, again after a challenge.
+	Sent func(SentInfo)
+
+	// Late is told, once, that a call nobody waited for any more was answered
+	// after all; it has been ACKed and is being hung up.
+	Late func()
+}
+
+// Timeouts are the limits of one Dial; zero = none.
+type Timeouts struct {
+	Trying   time.Duration // INVITE to any response: ErrNoResponse
+	Progress time.Duration // INVITE to the first 18x: ErrNoProgress
+	Ring     time.Duration // first 18x to an answer: ErrNoAnswer
+	Absolute time.Duration // INVITE to an answer: ErrNoAnswer
+}
+
+// Progress is a provisional response, 101–199.
+type Progress struct {
+	Code int
+	Text string
+	SDP  []byte // early media, nil when there is none; the receiver's to keep
+}
+
+// SentInfo says what was sent, and when.
+type SentInfo struct {
+	CallID string
+	At     time.Time
+}
+
+// Dial places a call and waits until it is answered. It returns the Leg, whose
+// 2xx has been ACKed; or an *Error with the far end's refusal or the time-out
+// that passed; or the Cause of ctx, at once, if that ends first; or whatever
+// Guard or Save refused with. With an error nothing is left ringing: what there
+// is to CANCEL or to hang up is the Endpoint's from here on.
+func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
+	l, err := e.prepare(ctx, inv)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.adopt(l); err != nil {
+		l.release()
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { l.giveUp(context.Cause(ctx)) })
+	defer stop()
+	l.do(l.invite)
+	<-l.settled
+	if l.verdict != nil {
+		return nil, l.verdict
+	}
+	return l, nil
+}
+
+// prepare finds the way to the trunk and writes down who calls whom.
+func (e *Endpoint) prepare(ctx context.Context, inv Invite) (*Leg, error) {
+	t := e.trunks[inv.Trunk]
+	if t == nil {
+		return nil, fmt.Errorf("trunk %s: %w", inv.Trunk, ErrNoTrunk)
+	}
+	hop, err := e.locator.hop(ctx, &t.TrunkConfig, func(a netip.Addr) bool { return e.socketFor(a) != nil })
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		t.failed(err)
+		return nil, &Error{Err: err}
+	}
+	s, err := t.identify(inv)
+	if err != nil {
+		return nil, fmt.Errorf("trunk %s: %w", t.Name, err)
+	}
+	sock := e.socketFor(hop.Addr())
+	s.Hop, s.Bind, s.Transport = hop, sock.bind, t.Transport
+	if s.Public, err = e.public(t, sock, hop); err != nil {
+		return nil, &Error{Err: fmt.Errorf("%w: %w", ErrUnreachable, err)}
+	}
+	return e.newLeg(ctx, t, inv, s), nil
+}
+
+// public is the address Via and Contact show on the way to hop.
+func (e *Endpoint) public(t *trunk, sock *socket, hop netip.AddrPort) (netip.AddrPort, error) {
+	addr, port := t.Local.Addr(), t.Local.Port()
+	if port == 0 {
+		port = e.listenPort(t.Transport, sock)
+	}
+	if !addr.IsValid() || addr.IsUnspecified() {
+		addr = sock.bind.Addr()
+	}
+	if addr.IsUnspecified() {
+		var err error
+		if addr, err = routeSource(hop); err != nil {
+			return netip.AddrPort{}, err
+		}
+	}
+	return netip.AddrPortFrom(addr, port), nil
+}
+
+// listenPort is where the trunk can reach us over its transport.
+func (e *Endpoint) listenPort(transport string, sock *socket) uint16 {
+	if transport == "tcp" && len(e.cfg.TCP) > 0 {
+		if addr, err := netip.ParseAddrPort(e.cfg.TCP[0].Addr().String()); err == nil {
+			return addr.Port()
+		}
+	}
+	return sock.bind.Port()
+}
+
+// routeSource asks the kernel which of our addresses it would use towards hop.
+func routeSource(hop netip.AddrPort) (netip.Addr, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(hop))
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("route: %w", err)
+	}
+	defer conn.Close()
+	return addressOf(conn.LocalAddr()), nil
+}
+
+// The verdict is what Dial returns. It falls once: giveUp and claim race for it.
+
+// giveUp makes Dial return err, unless the call has been answered, and sees to
+// it that nothing is left ringing. Any goroutine may call it.
+func (l *Leg) giveUp(err error) {
+	l.verdictMu.Lock()
+	first := !l.decided
+	if first {
+		l.decided, l.verdict, l.told = true, err, true
+		close(l.settled)
+	}
+	l.verdictMu.Unlock()
+	if first {
+		l.do(l.wind)
+	}
+}
+
+// claim is the answer's bid for the verdict: false if nobody waits any more.
+// Dial returns when settle says that the ACK has left.
+func (l *Leg) claim() bool {
+	l.verdictMu.Lock()
+	defer l.verdictMu.Unlock()
+	if l.decided {
+		return false
+	}
+	l.decided = true
+	if l.dialCtx.Err() != nil { // ended this instant; its AfterFunc is on its way
+		l.verdict, l.told = context.Cause(l.dialCtx), true
+		close(l.settled)
+		return false
+	}
+	return true
+}
+
+// settle lets Dial return the Leg.
+func (l *Leg) settle() {
+	l.verdictMu.Lock()
+	defer l.verdictMu.Unlock()
+	if !l.told {
+		l.told = true
+		close(l.settled)
+	}
+}
+
+// disappoint lets Dial return err where the answer was claimed but its ACK
+// never left: the actor failed in between.
+func (l *Leg) disappoint(err error) {
+	l.verdictMu.Lock()
+	defer l.verdictMu.Unlock()
+	if !l.told {
+		l.decided, l.verdict, l.told = true, err, true
+		close(l.settled)
+	}
+}
+
+// unwanted reports whether Dial has returned with an error.
+func (l *Leg) unwanted() bool {
+	l.verdictMu.Lock()
+	defer l.verdictMu.Unlock()
+	return l.decided && l.verdict != nil
+}
+
+// report tells OnProgress while Dial still waits.
+func (l *Leg) report(p Progress) {
+	l.verdictMu.Lock()
+	defer l.verdictMu.Unlock()
+	if !l.decided && l.inv.OnProgress != nil {
+		l.inv.OnProgress(p)
+	}
+}
+
+// errPanic is the verdict on a leg whose own code failed.
+var errPanic = errors.New("internal error")

@@ -1,0 +1,311 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// closeGrace is how long Close lets BYEs and CANCELs that are already under way
+// go on: T_bye of the call's contract.
+const closeGrace = 5 * time.Second
+
+// tcpTimeout bounds a connect and a write on a TCP connection.
+const tcpTimeout = 5 * time.Second
+
+// Config is what an Endpoint needs of the world.
+type Config struct {
+	UDP []net.PacketConn // the Endpoint's from Open on; real or in memory
+	TCP []net.Listener   // likewise; may be empty
+
+	Trunks    []TrunkConfig
+	UserAgent string         // "" = tandem
+	T1        time.Duration  // RFC 3261 T1; 0 = 500 ms. One value for the whole process
+	AllowFrom []netip.Prefix // who may send us SIP beside the trunks' addresses
+
+	// InviteTimeout ends an INVITE that gets no response at all; 0 = 64*T1.
+	InviteTimeout time.Duration
+
+	// Resolve looks a trunk's name up; nil = the system's resolver.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+
+	// Save makes a Snapshot durable before it returns. It is called before an
+	// INVITE leaves (an error means that nothing is sent and Dial fails), before
+	// the ACK of a 2xx, before a BYE or CANCEL (errors there are logged), and
+	// with State Gone once a leg is over. nil = nothing survives a crash.
+	Save func(Snapshot) error
+
+	Log      *slog.Logger // nil = slog.Default()
+	Metrics  *Metrics     // nil = none
+	Draining func() bool  // OPTIONS is answered 503 while it says so; nil = never
+}
+
+// Endpoint is our one SIP presence: the sockets, the trunks, and every leg.
+type Endpoint struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *Metrics
+	parser  *sipmsg.Parser
+	tpl     *sipmsg.TransportLayer
+	txl     *sipmsg.TransactionLayer
+	sockets []*socket
+	tcp     []*listener
+	allow   *allowlist
+	locator *locator
+	trunks  map[string]*trunk
+	order   []string
+
+	reserveMu sync.Mutex // Reserve is all or nothing
+
+	mu       sync.Mutex
+	legs     map[legKey]*Leg
+	branches map[string]*Leg // of every INVITE of ours that may still be answered
+	closing  bool
+	actors   sync.WaitGroup // legs and their requests; Add only under mu
+
+	ctx     context.Context // ends when nothing is waited for any more
+	stop    context.CancelFunc
+	serving sync.WaitGroup
+}
+
+// legKey finds a leg from before its INVITE leaves: the remote tag comes later.
+type legKey struct{ callID, localTag string }
+
+// Open starts serving. It takes the sockets over, also when it fails.
+func Open(cfg Config) (*Endpoint, error) {
+	e := &Endpoint{
+		cfg:      cfg,
+		log:      cfg.Log,
+		metrics:  cfg.Metrics,
+		parser:   newParser(),
+		allow:    newAllowlist(cfg.AllowFrom),
+		trunks:   make(map[string]*trunk),
+		legs:     make(map[legKey]*Leg),
+		branches: make(map[string]*Leg),
+	}
+	if e.log == nil {
+		e.log = slog.Default()
+	}
+	if e.cfg.UserAgent == "" {
+		e.cfg.UserAgent = "tandem"
+	}
+	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.locator = newLocator(cfg.Resolve, e.allow)
+	if err := e.open(); err != nil {
+		e.stop()
+		return nil, errors.Join(err, e.closeSockets())
+	}
+	e.serve()
+	return e, nil
+}
+
+// open checks the configuration and builds what serve needs.
+func (e *Endpoint) open() error {
+	if len(e.cfg.UDP) == 0 {
+		return errors.New("endpoint: no UDP socket")
+	}
+	if !headerSafe(e.cfg.UserAgent) {
+		return errors.New("endpoint: user agent cannot be sent")
+	}
+	for _, conn := range e.cfg.UDP {
+		s, err := newSocket(conn, e)
+		if err != nil {
+			return fmt.Errorf("socket: %w", err)
+		}
+		e.sockets = append(e.sockets, s)
+	}
+	for _, l := range e.cfg.TCP {
+		e.tcp = append(e.tcp, &listener{Listener: l, allow: e.allow, count: e.metrics, closed: e.ctx.Done()})
+	}
+	for _, cfg := range e.cfg.Trunks {
+		if e.trunks[cfg.Name] != nil {
+			return fmt.Errorf("trunk %s: configured twice", cfg.Name)
+		}
+		t, err := newTrunk(cfg, e.metrics)
+		if err != nil {
+			return err
+		}
+		e.trunks[t.Name] = t
+		e.order = append(e.order, t.Name)
+		e.letIn(&t.TrunkConfig)
+	}
+	e.startStack()
+	return nil
+}
+
+// letIn opens the guard for a trunk. A name that cannot be resolved now is
+// tried again by every Dial.
+func (e *Endpoint) letIn(t *TrunkConfig) {
+	addrs, err := e.locator.addresses(e.ctx, t.Host)
+	if err != nil {
+		e.log.Warn("sip: trunk cannot be resolved yet", "trunk", t.Name, "err", err)
+	}
+	e.allow.add(addrs...)
+}
+
+// startStack builds sipgo's transport and transaction layers around our tap.
+func (e *Endpoint) startStack() {
+	configureLibrary(e.cfg.T1)
+	quiet := quietLogger(e.log)
+	e.tpl = sipmsg.NewTransportLayer(net.DefaultResolver, e.parser, nil,
+		sipmsg.WithTransportLayerLogger(quiet),
+		sipmsg.WithTransportLayerTransports(sipmsg.TransportsConfig{TCP: &sipmsg.TransportTCP{
+			WriteTimeout: tcpTimeout,
+			DialerCreate: func(laddr net.Addr) net.Dialer { return net.Dialer{Timeout: tcpTimeout, LocalAddr: laddr} },
+		}}))
+	e.txl = sipmsg.NewTransactionLayer(e.tpl,
+		sipmsg.WithTransactionLayerLogger(quiet),
+		sipmsg.WithTransactionLayerTerminateOnConnClose(),
+		sipmsg.WithTransactionLayerUnhandledResponseHandler(e.stray))
+	e.txl.OnRequest(e.handle)
+	e.tpl.OnMessage(e.tap)
+}
+
+// serve reads every socket, and returns once each can be sent from.
+func (e *Endpoint) serve() {
+	for _, s := range e.sockets {
+		e.serving.Go(func() {
+			if err := e.tpl.ServeUDP(s); err != nil {
+				e.log.Error("sip: socket stopped", "err", err)
+			}
+		})
+		<-s.ready
+	}
+	for _, l := range e.tcp {
+		e.serving.Go(func() {
+			if err := e.tpl.ServeTCP(l); err != nil && !errors.Is(err, net.ErrClosed) {
+				e.log.Error("sip: listener stopped", "err", err)
+			}
+		})
+	}
+}
+
+// Close ends the Endpoint. Legs that are up are let go without a BYE, for the
+// bridge has ended its calls by now; CANCELs and BYEs under way get a few
+// seconds to be answered. Then the transactions, the sockets and their readers
+// go, in this order. Close returns when no goroutine of the Endpoint is left.
+func (e *Endpoint) Close() error {
+	e.mu.Lock()
+	if e.closing {
+		e.mu.Unlock()
+		return nil
+	}
+	e.closing = true
+	legs := e.allLegs()
+	e.mu.Unlock()
+
+	for _, l := range legs {
+		l.do(l.letGo)
+	}
+	done := make(chan struct{})
+	go func() {
+		e.actors.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(closeGrace):
+		e.log.Warn("sip: closing with requests unanswered")
+	}
+	e.stop()
+	for _, l := range legs {
+		l.do(l.leave)
+	}
+	<-done
+
+	e.txl.Close()
+	err := errors.Join(e.tpl.Close(), e.closeSockets())
+	e.serving.Wait()
+	return err
+}
+
+func (e *Endpoint) closeSockets() error {
+	var errs []error
+	for _, conn := range e.cfg.UDP {
+		errs = append(errs, conn.Close())
+	}
+	for _, l := range e.cfg.TCP {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// allLegs is called with mu held.
+func (e *Endpoint) allLegs() []*Leg {
+	legs := make([]*Leg, 0, len(e.legs))
+	for _, l := range e.legs {
+		legs = append(legs, l)
+	}
+	return legs
+}
+
+// adopt puts a leg in the table and starts its actor.
+func (e *Endpoint) adopt(l *Leg) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closing {
+		return ErrClosed
+	}
+	key := legKey{l.s.CallID, l.s.LocalTag}
+	if e.legs[key] != nil {
+		return fmt.Errorf("leg %s: already known", l.s.CallID)
+	}
+	e.legs[key] = l
+	e.actors.Go(l.run)
+	return nil
+}
+
+// forget takes a leg out of the tables; its actor is about to return.
+func (e *Endpoint) forget(l *Leg, branches []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.legs, legKey{l.s.CallID, l.s.LocalTag})
+	for _, branch := range branches {
+		delete(e.branches, branch)
+	}
+}
+
+// expect routes responses with this Via branch to l.
+func (e *Endpoint) expect(branch string, l *Leg) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.branches[branch] = l
+}
+
+// async runs f in a goroutine that Close waits for. It is called by actors
+// only: they are in the same WaitGroup, which is therefore not at zero.
+func (e *Endpoint) async(f func()) { e.actors.Go(f) }
+
+func (e *Endpoint) legByBranch(branch string) *Leg {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.branches[branch]
+}
+
+func (e *Endpoint) legByTag(callID, localTag string) *Leg {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.legs[legKey{callID, localTag}]
+}
+
+// socketFor returns the socket that requests to hop leave from: the first of
+// its address family.
+func (e *Endpoint) socketFor(hop netip.Addr) *socket {
+	i := slices.IndexFunc(e.sockets, func(s *socket) bool {
+		return s.bind.Addr().Is4() == hop.Is4() || s.bind.Addr() == netip.IPv6Unspecified()
+	})
+	if i < 0 {
+		return nil
+	}
+	return e.sockets[i]
+}
+
+func (e *Endpoint) draining() bool { return e.cfg.Draining != nil && e.cfg.Draining() }

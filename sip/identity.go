@@ -1,0 +1,175 @@
+package sip
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// identities maps the Identity names of a trunk to the header and what follows
+// the address in it (RFC 3325, RFC 5806, draft-ietf-sip-privacy-04).
+var identities = map[string]struct{ header, params string }{
+	"p-asserted-identity":  {"P-Asserted-Identity", ""},
+	"p-preferred-identity": {"P-Preferred-Identity", ""},
+	"remote-party-id":      {"Remote-Party-ID", ";party=calling;privacy=off;screen=yes"},
+	"diversion":            {"Diversion", ";reason=unconditional"},
+}
+
+// ours are the headers that an extra one may not double.
+var ours = []string{
+	"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "contact", "m", "max-forwards",
+	"route", "record-route", "content-length", "l", "content-type", "c", "allow", "supported", "k",
+	"require", "proxy-require", "authorization", "proxy-authorization", "rack", "rseq",
+}
+
+// extraHeader reports whether name can be a header of the operator's own.
+func extraHeader(name string) bool {
+	if name == "" || slices.Contains(ours, strings.ToLower(name)) {
+		return false
+	}
+	for _, c := range []byte(name) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("-._", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+// dialled writes an E.164 number the way the trunk wants to be asked for it.
+func (t *TrunkConfig) dialled(number string) string {
+	return t.Prefix + strings.TrimPrefix(formatNumber(number, t.Format), t.Strip)
+}
+
+// formatNumber writes an E.164 number in a format of TrunkConfig. What has no +
+// is an extension or service number and stays as it is.
+func formatNumber(number, format string) string {
+	digits, international := strings.CutPrefix(number, "+")
+	if !international {
+		return number
+	}
+	switch format {
+	case "e164":
+		return digits
+	case "national":
+		return digits[countryCodeLength(digits):]
+	default:
+		return number
+	}
+}
+
+// countryCodeLength is how many digits of an international number are its
+// country code (ITU-T E.164, list of assigned codes).
+func countryCodeLength(digits string) int {
+	if len(digits) < 3 {
+		return 0
+	}
+	const twoDigits = "20 27 30 31 32 33 34 36 39 40 41 43 44 45 46 47 48 49 51 52 53 54 55 56 57 58 " +
+		"60 61 62 63 64 65 66 81 82 84 86 90 91 92 93 94 95 98"
+	switch {
+	case digits[0] == '1' || digits[0] == '7':
+		return 1
+	case strings.Contains(twoDigits, digits[:2]):
+		return 2
+	default:
+		return 3
+	}
+}
+
+// domain is the host part of From, To and identities.
+func (t *TrunkConfig) domain() string {
+	if t.FromDomain != "" {
+		return uriHost(t.FromDomain)
+	}
+	return uriHost(t.Host)
+}
+
+// uriHost brackets an IPv6 address, as a URI wants it.
+func uriHost(host string) string {
+	if addr, err := netip.ParseAddr(host); err == nil && addr.Is6() {
+		return "[" + host + "]"
+	}
+	return host
+}
+
+// identify starts a leg's state: who calls, and whom.
+func (t *TrunkConfig) identify(inv Invite) (Snapshot, error) {
+	to, err := cleanNumber(inv.To)
+	if err != nil {
+		return Snapshot{}, fmt.Errorf("number: %w", err)
+	}
+	from, err := t.caller(inv)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	tag := token()
+	host := uriHost(t.Host)
+	s := Snapshot{
+		State:    Calling,
+		Trunk:    t.Name,
+		Call:     inv.Call,
+		Side:     inv.Side,
+		CallID:   token(),
+		LocalTag: tag,
+		From:     from + ";tag=" + tag,
+		To:       "<sip:" + t.dialled(to) + "@" + host + ">",
+		URI:      "sip:" + t.dialled(to) + "@" + host,
+	}
+	if t.Port != 0 && int(t.Port) != sipmsg.DefaultUdpPort {
+		s.URI += ":" + strconv.Itoa(int(t.Port))
+	}
+	if t.Transport == "tcp" {
+		s.URI += ";transport=tcp"
+	}
+	if _, ok := sipURI(s.URI); !ok {
+		return Snapshot{}, fmt.Errorf("number: cannot be dialled as %s", s.URI)
+	}
+	return s, nil
+}
+
+// caller is the From header value without its tag.
+func (t *TrunkConfig) caller(inv Invite) (string, error) {
+	from, err := cleanNumber(inv.From)
+	if err != nil {
+		return "", fmt.Errorf("caller id: %w", err)
+	}
+	user := formatNumber(from, t.IdentityFormat)
+	if t.FromUser != "" {
+		user = t.FromUser
+	}
+	address := "<sip:" + user + "@" + t.domain() + ">"
+	if _, ok := sipURI(addressURI(address)); !ok {
+		return "", fmt.Errorf("caller id: %s is no address", address)
+	}
+	if inv.FromName == "" {
+		return address, nil
+	}
+	name, err := quoteName(inv.FromName)
+	if err != nil {
+		return "", fmt.Errorf("caller name: %w", err)
+	}
+	return name + " " + address, nil
+}
+
+// callerHeaders are the identity and extra headers of an INVITE, in a fixed order.
+func (t *TrunkConfig) callerHeaders(inv Invite) []sipmsg.Header {
+	var all []sipmsg.Header
+	number, err := cleanNumber(inv.From)
+	if err != nil {
+		return nil // identify has refused it
+	}
+	for _, name := range t.Identity {
+		identity := identities[name]
+		value := "<sip:" + formatNumber(number, t.IdentityFormat) + "@" + t.domain() + ">" + identity.params
+		all = append(all, sipmsg.NewHeader(identity.header, value))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.ExtraHeaders)) {
+		all = append(all, sipmsg.NewHeader(name, t.ExtraHeaders[name]))
+	}
+	return all
+}

@@ -1,0 +1,144 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// The session timer of RFC 4028 will call Reoffer from here.
+
+// reofferTries bounds how often one offer is sent: challenges and glare.
+const reofferTries = 5
+
+// reoffer is an offer of ours inside a dialog, on its way.
+type reoffer struct {
+	offer  []byte
+	result chan reofferResult // buffered: the actor never waits
+	tries  int
+	ack    *sipmsg.Request // of its 2xx
+}
+
+type reofferResult struct {
+	answer []byte
+	err    error
+}
+
+// Reoffer sends a re-INVITE with our new SDP and returns the answer. It fails
+// with an *Error if the peer refuses; the session then goes on as it was, but
+// for 481 and 408, which end the dialog (RFC 3261 §12.2.1.2). If both sides offer
+// at once it waits its turn. One Reoffer at a time. If ctx ends first its Cause
+// is returned, and the peer's answer will be ACKed but not heard.
+func (l *Leg) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
+	r := &reoffer{offer: offer, result: make(chan reofferResult, 1)}
+	l.do(func() {
+		if l.reoffering {
+			r.fail(fmt.Errorf("reoffer: one is under way"))
+			return
+		}
+		l.reoffering = true
+		l.sendReoffer(r)
+	})
+	select {
+	case got := <-r.result:
+		return got.answer, got.err
+	case <-l.up.Done():
+		return nil, context.Cause(l.up)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (r *reoffer) fail(err error) { r.result <- reofferResult{err: err} }
+
+// sendReoffer puts a re-INVITE on the wire.
+func (l *Leg) sendReoffer(r *reoffer) {
+	if l.up.Err() != nil || l.main == nil {
+		l.endReoffer(r, reofferResult{err: ErrClosed})
+		return
+	}
+	if r.tries++; r.tries > reofferTries {
+		l.endReoffer(r, reofferResult{err: &Error{Code: sipmsg.StatusRequestPending, Text: "Request Pending"}})
+		return
+	}
+	l.s.LocalSeq++
+	req := l.s.within(&l.main.Dialog, sipmsg.INVITE, l.s.LocalSeq)
+	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
+	req.AppendHeader(sipmsg.NewHeader("Supported", supported))
+	req.AppendHeader(sipmsg.NewHeader("Content-Type", sdpType))
+	req.SetBody(r.offer)
+	l.authorise(req)
+	a := &attempt{req: req, reoffer: r}
+	l.attempts[branchOf(req)] = a
+	l.e.expect(branchOf(req), l)
+	tx, err := l.e.txl.Request(l.e.ctx, req)
+	if err != nil {
+		a.final = true
+		l.endReoffer(r, reofferResult{err: l.unreachable(err)})
+		return
+	}
+	a.tx = tx
+	tx.OnRetransmission(l.e.stray)
+	l.e.metrics.message(outbound, req)
+	l.e.async(func() { l.pump(a) })
+}
+
+// reoffered handles a final response to a re-INVITE, first or repeated. The ACK
+// of a refusal has been sent by then.
+func (l *Leg) reoffered(a *attempt, res *sipmsg.Response) {
+	r := a.reoffer
+	if res.IsSuccess() {
+		l.ackReoffer(a, res)
+	}
+	if a.final {
+		return
+	}
+	a.final = true
+	switch {
+	case res.IsSuccess():
+		l.endReoffer(r, reofferResult{answer: sdpOf(res)})
+	case challenged(res) && l.challenge(res) == nil:
+		l.sendReoffer(r)
+	case res.StatusCode == sipmsg.StatusRequestPending:
+		// We own the Call-ID, so ours is the longer wait: 2.1 to 4 s in steps of
+		// 10 ms (RFC 3261 §14.1).
+		wait := time.Duration(210+randomUpTo(190)) * 10 * time.Millisecond
+		l.reoffering = false // the peer's offer may come now
+		l.after(wait, func() {
+			l.reoffering = true
+			l.sendReoffer(r)
+		})
+	case res.StatusCode == sipmsg.StatusCallTransactionDoesNotExists, res.StatusCode == sipmsg.StatusRequestTimeout:
+		l.endReoffer(r, reofferResult{err: refusal(res)})
+		l.dead(res.StatusCode)
+	default:
+		l.endReoffer(r, reofferResult{err: refusal(res)})
+	}
+}
+
+// ackReoffer ACKs a 2xx to a re-INVITE, every time it comes.
+func (l *Leg) ackReoffer(a *attempt, res *sipmsg.Response) {
+	r := a.reoffer
+	if r.ack == nil {
+		l.main.refresh(res)
+		l.main.aim(sourceOf(res), l.knows)
+		l.publishDialog(l.main)
+		r.ack = l.s.ack(&l.main.Dialog, seqOf(a.req))
+	}
+	l.write(r.ack)
+}
+
+func (l *Leg) endReoffer(r *reoffer, result reofferResult) {
+	l.reoffering = false
+	r.result <- result
+}
+
+// dead ends a dialog the peer no longer knows, with a BYE for good measure.
+func (l *Leg) dead(code int) {
+	why := Reason{Protocol: "SIP", Cause: code}
+	if l.drop(&Ended{By: Peer, Code: code}) {
+		l.hangUp(why)
+	}
+}

@@ -1,0 +1,51 @@
+package sip
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// transactionLife is 64*T1: how long a transaction, or a memory of one, lasts.
+func (e *Endpoint) transactionLife() time.Duration {
+	return 64 * e.t1()
+}
+
+func (e *Endpoint) t1() time.Duration {
+	if e.cfg.T1 > 0 {
+		return e.cfg.T1
+	}
+	return defaultT1
+}
+
+// roundTrip sends any request but INVITE and ACK, and waits for its final
+// response: 64*T1 at most (RFC 3261 Timer F).
+func (e *Endpoint) roundTrip(req *sipmsg.Request) (*sipmsg.Response, error) {
+	ctx, cancel := context.WithTimeout(e.ctx, tcpTimeout)
+	defer cancel()
+	e.metrics.message(outbound, req)
+	tx, err := e.txl.Request(ctx, req)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", req.Method, ErrUnreachable, err)
+	}
+	defer tx.Terminate()
+	for {
+		select {
+		case res := <-tx.Responses():
+			if !res.IsProvisional() {
+				return res, nil
+			}
+		case <-tx.Done():
+			err := tx.Err()
+			if errors.Is(err, sipmsg.ErrTransactionTimeout) {
+				e.metrics.timeout(req.Method)
+			}
+			return nil, fmt.Errorf("%s: %w: %w", req.Method, ErrUnreachable, err)
+		case <-e.ctx.Done():
+			return nil, fmt.Errorf("%s: %w", req.Method, ErrClosed)
+		}
+	}
+}

@@ -1,0 +1,243 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+// TrunkConfig is one trunk: where it is, who we are there, how it wants numbers
+// written, and how much it takes. Numbers are E.164 with + everywhere else.
+type TrunkConfig struct {
+	Name      string
+	Host      string // address or name
+	Port      uint16 // 0 = 5060
+	Transport string // udp or tcp; "" = udp
+
+	Username, Password string // digest; Username "" = none
+	Realm              string // only this realm is answered; "" = any
+
+	// Local is what Via and Contact say: the public address behind a NAT. An
+	// unset address is the socket's own, or that of the route to the trunk if
+	// the socket has none; an unset port is the socket's.
+	Local netip.AddrPort
+
+	FromUser       string   // user part of From; "" = the caller id
+	FromDomain     string   // host part of From and of identities; "" = Host
+	Identity       []string // p-asserted-identity, p-preferred-identity, remote-party-id, diversion
+	IdentityFormat string   // as Format, for From and identities
+	Format         string   // e164_plus (the default), e164, national: the dialled number
+	Strip          string   // taken from its front, if it is there
+	Prefix         string   // then put in front
+	ExtraHeaders   map[string]string
+
+	Channels int     // calls at once; ≤ 0 = as many as come
+	CPS      float64 // INVITEs a second; ≤ 0 = as fast as they come
+}
+
+// TrunkStatus is the live state of a trunk. It holds no secret.
+type TrunkStatus struct {
+	Name       string
+	Up         bool      // the last INVITE got some response, or none was sent yet
+	Since      time.Time // of Up; zero when none was sent yet
+	Channels   int       // the limit, ≤ 0 = none
+	Reserved   int       // channels promised to calls, InUse included
+	InUse      int       // legs up or being set up
+	CPS        float64   // the limit, ≤ 0 = none
+	LastFailed string    // what went wrong last, in English; "" = nothing yet
+}
+
+// trunk is a TrunkConfig at work.
+type trunk struct {
+	TrunkConfig
+	count *Metrics
+
+	mu         sync.Mutex
+	reserved   int
+	inUse      int
+	up         bool
+	since      time.Time
+	lastFailed string
+	nextSlot   time.Time // when the next INVITE may leave
+}
+
+func newTrunk(cfg TrunkConfig, count *Metrics) (*trunk, error) {
+	if cfg.Transport == "" {
+		cfg.Transport = "udp"
+	}
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("trunk %s: %w", cfg.Name, err)
+	}
+	t := &trunk{TrunkConfig: cfg, count: count, up: true}
+	count.trunk(cfg)
+	return t, nil
+}
+
+// check refuses what would corrupt a message or be silently ignored.
+func (t *TrunkConfig) check() error {
+	switch {
+	case t.Name == "":
+		return fmt.Errorf("it has no name")
+	case t.Host == "" || !headerSafe(t.Host):
+		return fmt.Errorf("host %q is no host", t.Host)
+	case t.Transport != "udp" && t.Transport != "tcp":
+		return fmt.Errorf("transport %q is neither udp nor tcp", t.Transport)
+	}
+	for _, format := range []string{t.Format, t.IdentityFormat} {
+		if !slices.Contains([]string{"", "e164_plus", "e164", "national"}, format) {
+			return fmt.Errorf("number format %q is unknown", format)
+		}
+	}
+	for _, name := range t.Identity {
+		if _, ok := identities[name]; !ok {
+			return fmt.Errorf("identity header %q is unknown", name)
+		}
+	}
+	for name, value := range t.ExtraHeaders {
+		if !extraHeader(name) || !headerSafe(value) {
+			return fmt.Errorf("extra header %q cannot be sent", name)
+		}
+	}
+	return nil
+}
+
+// take counts a leg that is being set up; the func it returns counts it out.
+func (t *trunk) take() func() {
+	t.change(func() { t.inUse++ })
+	return sync.OnceFunc(func() { t.change(func() { t.inUse-- }) })
+}
+
+func (t *trunk) change(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f()
+	t.count.channels(t.Name, t.inUse, max(0, t.reserved-t.inUse))
+}
+
+// heard notes that the trunk responds.
+func (t *trunk) heard() {
+	t.setUp(true, "")
+}
+
+// failed notes that it does not.
+func (t *trunk) failed(why error) {
+	t.setUp(false, why.Error())
+}
+
+func (t *trunk) setUp(up bool, why string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.up != up || t.since.IsZero() {
+		t.up, t.since = up, time.Now()
+	}
+	if why != "" {
+		t.lastFailed = why
+	}
+	t.count.trunkUp(t.Name, up)
+}
+
+func (t *trunk) status() TrunkStatus {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return TrunkStatus{
+		Name: t.Name, Up: t.up, Since: t.since,
+		Channels: t.Channels, Reserved: t.reserved, InUse: t.inUse,
+		CPS: t.CPS, LastFailed: t.lastFailed,
+	}
+}
+
+// Reserve takes one channel on each trunk named, two where a name comes twice,
+// or none at all and ErrNoChannel or ErrNoTrunk. release gives them back; it may
+// be called again, to no effect.
+func (e *Endpoint) Reserve(names ...string) (release func(), err error) {
+	want := make(map[string]int)
+	for _, name := range names {
+		if e.trunks[name] == nil {
+			return nil, fmt.Errorf("trunk %s: %w", name, ErrNoTrunk)
+		}
+		want[name]++
+	}
+	e.reserveMu.Lock()
+	defer e.reserveMu.Unlock()
+	for name, n := range want {
+		if t := e.trunks[name]; t.Channels > 0 && t.status().Reserved+n > t.Channels {
+			return nil, fmt.Errorf("trunk %s: %w", name, ErrNoChannel)
+		}
+	}
+	for name, n := range want {
+		t := e.trunks[name]
+		t.change(func() { t.reserved += n })
+	}
+	return sync.OnceFunc(func() {
+		for name, n := range want {
+			t := e.trunks[name]
+			t.change(func() { t.reserved -= n })
+		}
+	}), nil
+}
+
+// Turn waits for the next INVITE the trunk's calls-per-second limit allows. It
+// returns the Cause of ctx if that ends first; the slot then goes to the next
+// in line where it still can.
+func (e *Endpoint) Turn(ctx context.Context, name string) error {
+	t := e.trunks[name]
+	if t == nil {
+		return fmt.Errorf("trunk %s: %w", name, ErrNoTrunk)
+	}
+	if t.CPS <= 0 {
+		return nil
+	}
+	slot := t.slot()
+	wait := time.Until(slot)
+	if wait <= 0 {
+		return nil
+	}
+	t.count.turn(t.Name, wait)
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		t.unslot(slot)
+		return context.Cause(ctx)
+	}
+}
+
+// slot books the next moment an INVITE may leave. The bucket holds one token:
+// carriers count over a second, and a burst at its edge would count twice.
+func (t *trunk) slot() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	slot := t.nextSlot
+	if now := time.Now(); slot.Before(now) {
+		slot = now
+	}
+	t.nextSlot = slot.Add(t.interval())
+	return slot
+}
+
+// unslot gives a booked moment back if nobody has booked after it.
+func (t *trunk) unslot(slot time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.nextSlot.Equal(slot.Add(t.interval())) {
+		t.nextSlot = slot
+	}
+}
+
+func (t *trunk) interval() time.Duration {
+	return time.Duration(float64(time.Second) / t.CPS)
+}
+
+// Trunks returns the state of every trunk, in the order of the Config.
+func (e *Endpoint) Trunks() []TrunkStatus {
+	all := make([]TrunkStatus, 0, len(e.order))
+	for _, name := range e.order {
+		all = append(all, e.trunks[name].status())
+	}
+	return all
+}
