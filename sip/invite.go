@@ -243,8 +243,8 @@ func (l *Leg) lost(a *attempt, err error) {
 		l.endReoffer(a.reoffer, reofferResult{err: &Error{Err: ErrNoResponse}})
 		l.dead(sipmsg.StatusRequestTimeout)
 	case errors.Is(err, sipmsg.ErrTransactionTimeout) && a.provisional:
-		// sipgo arms Timer B after the write, perhaps after the 1xx that was to
-		// stop it. The call is alive; its final response will come as a stray.
+		// The first 1xx came as Timer B fired. The call is alive; its final
+		// response will come as a stray.
 	case errors.Is(err, sipmsg.ErrTransactionTimeout):
 		l.e.metrics.timeout(sipmsg.INVITE)
 		a.final = true

@@ -206,7 +206,7 @@ func (p *peer) request(method string, invite message, tag string, seq int, extra
 	var b strings.Builder
 	target := strings.Trim(invite.get("contact"), "<>")
 	fmt.Fprintf(&b, "%s %s SIP/2.0\r\n", method, target)
-	fmt.Fprintf(&b, "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKpeer%s%d\r\n", method, seq)
+	fmt.Fprintf(&b, "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKpeer%s%d%s\r\n", method, seq, invite.get("call-id"))
 	fmt.Fprintf(&b, "From: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nMax-Forwards: 70\r\n",
 		invite.get("to"), tag, invite.get("from"), invite.get("call-id"), seq, method)
 	return finishMessage(&b, extra)
