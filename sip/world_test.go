@@ -22,6 +22,8 @@ type world struct {
 
 	mu    sync.Mutex
 	saved []Snapshot
+	acks  map[string]chan struct{} // by Call-ID, for obliging
+	acked map[string]bool
 }
 
 func testLog() *slog.Logger {
