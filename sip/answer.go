@@ -72,7 +72,7 @@ func (l *Leg) acceptLate(f *fork, res *sipmsg.Response) {
 func (l *Leg) ackAgain(f *fork, res *sipmsg.Response) {
 	f.repeats++
 	if source := sourceOf(res); f.repeats > 1 && source.IsValid() && source != f.Hop {
-		l.log.Warn("sip: ACK does not arrive, using the source of the 200", "cseq", seqOf(f.ack))
+		l.log.Warn("sip: ACK does not arrive, using the source of the 200")
 		f.Hop = source
 		l.s.pin(f.ack, source)
 		if f == l.main {
@@ -120,7 +120,7 @@ func (l *Leg) bye(f *fork, why Reason, then func()) {
 	s, d, source := l.s.clone(), f.Dialog, f.source
 	seq := l.s.LocalSeq + 1
 	l.s.LocalSeq += byeTries // gaps are legal (§12.2.2), and nobody else may use these
-	l.log.Info("sip: BYE sent", "reason", why.String())
+	l.log.Info("sip: BYE sent")
 	l.task(func() { l.sendBye(&s, d, source, seq, why) }, then)
 }
 

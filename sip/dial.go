@@ -39,7 +39,7 @@ type Invite struct {
 	Sent func(SentInfo)
 
 	// Late is told, once, that a call nobody waited for any more was answered
-	// after all; it has been ACKed and is being hung up.
+	// after all; it has been ACKed and is being hung up. It must not block.
 	Late func()
 }
 
@@ -78,7 +78,7 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 		l.release()
 		return nil, err
 	}
-	stop := context.AfterFunc(ctx, func() { l.giveUp(context.Cause(ctx)) })
+	stop := context.AfterFunc(ctx, func() { _ = l.giveUp(context.Cause(ctx)) })
 	defer stop()
 	l.do(l.invite)
 	<-l.settled
@@ -155,8 +155,9 @@ func routeSource(hop netip.AddrPort) (netip.Addr, error) {
 // The verdict is what Dial returns. It falls once: giveUp and claim race for it.
 
 // giveUp makes Dial return err, unless the call has been answered, and sees to
-// it that nothing is left ringing. Any goroutine may call it.
-func (l *Leg) giveUp(err error) {
+// it that nothing is left ringing. It reports whether Dial will return err. Any
+// goroutine may call it.
+func (l *Leg) giveUp(err error) bool {
 	l.verdictMu.Lock()
 	first := !l.decided
 	if first {
@@ -167,6 +168,7 @@ func (l *Leg) giveUp(err error) {
 	if first {
 		l.do(l.wind)
 	}
+	return first
 }
 
 // claim is the answer's bid for the verdict: false if nobody waits any more.

@@ -282,7 +282,12 @@ func (e *Endpoint) expect(branch string, l *Leg) {
 
 // async runs f in a goroutine that Close waits for. It is called by actors
 // only: they are in the same WaitGroup, which is therefore not at zero.
-func (e *Endpoint) async(f func()) { e.actors.Go(f) }
+func (e *Endpoint) async(f func()) {
+	e.actors.Go(func() {
+		defer e.rescue()
+		f()
+	})
+}
 
 func (e *Endpoint) legByBranch(branch string) *Leg {
 	e.mu.Lock()

@@ -21,7 +21,9 @@ func outOfDialog(method, branch string, extra ...string) string {
 	return finishMessage(&b, extra)
 }
 
-func endpointAddr() net.Addr { return net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.1:5060")) }
+func endpointAddr() net.Addr {
+	return net.UDPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.1:5060"))
+}
 
 func TestOutOfDialog(t *testing.T) {
 	inBubble(t, func(w *world) {

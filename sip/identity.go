@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -127,7 +128,7 @@ func (t *TrunkConfig) identify(inv Invite) (Snapshot, error) {
 		s.URI += ";transport=tcp"
 	}
 	if _, ok := sipURI(s.URI); !ok {
-		return Snapshot{}, fmt.Errorf("number: cannot be dialled as %s", s.URI)
+		return Snapshot{}, errors.New("number: makes no address with this prefix and host")
 	}
 	return s, nil
 }
@@ -144,7 +145,7 @@ func (t *TrunkConfig) caller(inv Invite) (string, error) {
 	}
 	address := "<sip:" + user + "@" + t.domain() + ">"
 	if _, ok := sipURI(addressURI(address)); !ok {
-		return "", fmt.Errorf("caller id: %s is no address", address)
+		return "", errors.New("caller id: makes no address with this user and domain")
 	}
 	if inv.FromName == "" {
 		return address, nil

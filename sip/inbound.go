@@ -59,7 +59,7 @@ func (in *inboundRequest) finish() {
 // tap sees every message in the order it had on the wire, in the goroutine that
 // reads the socket. What must stay in order is taken here.
 func (e *Endpoint) tap(msg sipmsg.Message) {
-	defer e.rescue(msg)
+	defer e.rescue()
 	e.metrics.message(inbound, msg)
 	switch msg := msg.(type) {
 	case *sipmsg.Response:
@@ -77,7 +77,7 @@ func (e *Endpoint) tap(msg sipmsg.Message) {
 
 // stray handles a response that no transaction waits for: repeated, forked or late.
 func (e *Endpoint) stray(res *sipmsg.Response) {
-	defer e.rescue(res)
+	defer e.rescue()
 	if res.IsProvisional() || methodOf(res) != sipmsg.INVITE {
 		return
 	}
@@ -133,10 +133,10 @@ func (e *Endpoint) handle(req *sipmsg.Request, tx *sipmsg.ServerTx) {
 	}
 }
 
-// rescue keeps a panic of ours from ending the process.
-func (e *Endpoint) rescue(msg sipmsg.Message) {
+// rescue keeps a panic from ending the process.
+func (e *Endpoint) rescue() {
 	if fault := recover(); fault != nil {
-		e.log.Error("sip: handler panicked", "err", fault, "sip_call_id", callID(msg), "stack", string(debug.Stack()))
+		e.log.Error("sip: handler panicked", "err", fault, "stack", string(debug.Stack()))
 	}
 }
 

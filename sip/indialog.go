@@ -53,7 +53,7 @@ func (l *Leg) peerBye(in *inboundRequest, f *fork) {
 	}
 	f.byed = true
 	if f == l.main {
-		l.log.Info("sip: peer hung up", "reason", reasonOf(in).String())
+		l.log.Info("sip: peer hung up")
 		l.unacked.stop()
 		l.conclude()
 	}

@@ -131,7 +131,7 @@ func (l *Leg) await(a *attempt) {
 	a.tx.OnRetransmission(l.e.stray)
 	l.e.async(func() { l.pump(a) })
 	l.e.metrics.message(outbound, a.req)
-	l.log.Info("sip: INVITE sent", "cseq", l.s.InviteSeq)
+	l.log.Info("sip: INVITE sent")
 	if l.inv.Sent != nil {
 		l.inv.Sent(SentInfo{CallID: l.s.CallID, At: time.Now()})
 	}
@@ -206,7 +206,11 @@ func (l *Leg) final(a *attempt, res *sipmsg.Response, acked bool) {
 		l.answered(a, res)
 		return
 	}
-	if !acked && !res.IsSuccess() {
+	switch {
+	case res.IsSuccess():
+	case acked:
+		l.e.metrics.request(outbound, sipmsg.ACK)
+	default:
 		l.write(l.s.hopByHop(sipmsg.ACK, a.req, toValue(res, l.s.To)))
 	}
 	if a.reoffer != nil {
@@ -329,10 +333,9 @@ func (c *clock) start(l *Leg, d time.Duration, err error) {
 	c.stop()
 	if d > 0 {
 		c.timer = time.AfterFunc(d, func() {
-			if errors.Is(err, ErrNoResponse) {
+			if l.giveUp(&Error{Err: err}) && errors.Is(err, ErrNoResponse) {
 				l.t.failed(err)
 			}
-			l.giveUp(&Error{Err: err})
 		})
 	}
 }

@@ -50,19 +50,20 @@ type Leg struct {
 	main     *fork            // the first to send a 2xx
 	parked   []*inboundRequest
 	release  func() // the trunk's channel count
+	finish   func() // release, and close done; once
 
 	trying, progress, ring, absolute clock
 	clocked, rang                    bool
 
-	reoffering bool     // an offer of our own is unanswered
-	unacked    *unacked // our 2xx to a re-INVITE
-	infoSeen   map[uint32]bool
-	tasks      int  // requests of ours that are not answered yet
-	concluded  bool // over, but for stragglers
-	late       bool // Invite.Late was told
-	hurried    bool // the endpoint is closing: do not linger
-	faulty     bool // it has panicked once
-	quit       bool // run returns
+	reoffer   *reoffer // an offer of our own
+	unacked   *unacked // our 2xx to a re-INVITE
+	infoSeen  map[uint32]bool
+	tasks     int  // requests of ours that are not answered yet
+	concluded bool // over, but for stragglers
+	late      bool // Invite.Late was told
+	hurried   bool // the endpoint is closing: do not linger
+	faulty    bool // it has panicked once
+	quit      bool // run returns
 }
 
 // fork is the far end of one branch of our INVITE.
@@ -93,6 +94,10 @@ func (e *Endpoint) newLeg(ctx context.Context, t *trunk, inv Invite, s Snapshot)
 		infoSeen: make(map[uint32]bool),
 		release:  t.take(),
 	}
+	l.finish = sync.OnceFunc(func() {
+		l.release()
+		close(l.done)
+	})
 	l.publish()
 	return l
 }
@@ -200,7 +205,7 @@ func (l *Leg) crash() {
 		return
 	}
 	l.faulty = true
-	l.giveUp(&Error{Err: errPanic})
+	_ = l.giveUp(&Error{Err: errPanic})
 	l.disappoint(&Error{Err: errPanic})
 	why := Reason{Protocol: "Q.850", Cause: 41, Text: "Temporary failure"}
 	if l.drop(&Ended{By: Us, Reason: why, Err: errPanic}) && l.main != nil {
@@ -216,13 +221,13 @@ func (l *Leg) bury() {
 	l.drop(&Ended{By: Us, Err: ErrClosed})
 	l.stopClocks()
 	l.unacked.stop()
-	if !l.concluded {
-		close(l.done)
-		l.release()
-	}
+	l.finish()
 	branches := make([]string, 0, len(l.attempts))
-	for branch := range l.attempts {
+	for branch, a := range l.attempts {
 		branches = append(branches, branch)
+		if a.tx != nil {
+			a.tx.Terminate()
+		}
 	}
 	l.e.forget(l, branches)
 	close(l.exited)
@@ -267,9 +272,9 @@ func (l *Leg) conclude() {
 	l.concluded = true
 	l.stopClocks()
 	l.unacked.stop()
+	l.unpark()
 	l.saveOrLog(Gone)
-	l.release()
-	close(l.done)
+	l.finish()
 	l.linger()
 }
 

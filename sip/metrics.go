@@ -141,9 +141,16 @@ func (m *Metrics) message(direction string, msg sipmsg.Message) {
 	}
 	switch msg := msg.(type) {
 	case *sipmsg.Request:
-		m.requests.WithLabelValues(direction, m.method(msg.Method)).Inc()
+		m.request(direction, msg.Method)
 	case *sipmsg.Response:
 		m.responses.WithLabelValues(direction, m.method(methodOf(msg)), m.code(msg.StatusCode)).Inc()
+	}
+}
+
+// request counts a request, also one that sipgo sends by itself.
+func (m *Metrics) request(direction string, method sipmsg.RequestMethod) {
+	if m != nil {
+		m.requests.WithLabelValues(direction, m.method(method)).Inc()
 	}
 }
 

@@ -2,7 +2,7 @@ package sip
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -18,6 +18,7 @@ type reoffer struct {
 	offer  []byte
 	result chan reofferResult // buffered: the actor never waits
 	tries  int
+	onWire bool            // unanswered: an offer of the peer's now is glare
 	ack    *sipmsg.Request // of its 2xx
 }
 
@@ -34,11 +35,11 @@ type reofferResult struct {
 func (l *Leg) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
 	r := &reoffer{offer: offer, result: make(chan reofferResult, 1)}
 	l.do(func() {
-		if l.reoffering {
-			r.fail(fmt.Errorf("reoffer: one is under way"))
+		if l.reoffer != nil {
+			r.result <- reofferResult{err: errors.New("reoffer: one is under way")}
 			return
 		}
-		l.reoffering = true
+		l.reoffer = r
 		l.sendReoffer(r)
 	})
 	select {
@@ -50,8 +51,6 @@ func (l *Leg) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
 		return nil, context.Cause(ctx)
 	}
 }
-
-func (r *reoffer) fail(err error) { r.result <- reofferResult{err: err} }
 
 // sendReoffer puts a re-INVITE on the wire.
 func (l *Leg) sendReoffer(r *reoffer) {
@@ -79,7 +78,7 @@ func (l *Leg) sendReoffer(r *reoffer) {
 		l.endReoffer(r, reofferResult{err: l.unreachable(err)})
 		return
 	}
-	a.tx = tx
+	a.tx, r.onWire = tx, true
 	tx.OnRetransmission(l.e.stray)
 	l.e.metrics.message(outbound, req)
 	l.e.async(func() { l.pump(a) })
@@ -95,7 +94,7 @@ func (l *Leg) reoffered(a *attempt, res *sipmsg.Response) {
 	if a.final {
 		return
 	}
-	a.final = true
+	a.final, r.onWire = true, false
 	switch {
 	case res.IsSuccess():
 		l.endReoffer(r, reofferResult{answer: sdpOf(res)})
@@ -105,11 +104,7 @@ func (l *Leg) reoffered(a *attempt, res *sipmsg.Response) {
 		// We own the Call-ID, so ours is the longer wait: 2.1 to 4 s in steps of
 		// 10 ms (RFC 3261 §14.1).
 		wait := time.Duration(210+randomUpTo(190)) * 10 * time.Millisecond
-		l.reoffering = false // the peer's offer may come now
-		l.after(wait, func() {
-			l.reoffering = true
-			l.sendReoffer(r)
-		})
+		l.after(wait, func() { l.sendReoffer(r) })
 	case res.StatusCode == sipmsg.StatusCallTransactionDoesNotExists, res.StatusCode == sipmsg.StatusRequestTimeout:
 		l.endReoffer(r, reofferResult{err: refusal(res)})
 		l.dead(res.StatusCode)
@@ -131,7 +126,7 @@ func (l *Leg) ackReoffer(a *attempt, res *sipmsg.Response) {
 }
 
 func (l *Leg) endReoffer(r *reoffer, result reofferResult) {
-	l.reoffering = false
+	l.reoffer = nil
 	r.result <- result
 }
 

@@ -60,7 +60,7 @@ func (l *Leg) consider(in *inboundRequest, f *fork) (answer []byte, ok bool) {
 	switch {
 	case !l.inOrder(in, f):
 		return nil, false
-	case l.reoffering:
+	case l.reoffer != nil && l.reoffer.onWire:
 		in.respond(sipmsg.StatusRequestPending, "Request Pending")
 		return nil, false
 	case offer == nil && len(in.Body()) > 0:

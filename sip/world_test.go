@@ -41,8 +41,13 @@ func inBubble(t *testing.T, f func(w *world), with ...func(*Config)) {
 
 func newWorld(t *testing.T, with ...func(*Config)) *world {
 	t.Helper()
-	w := &world{t: t, wire: newWire()}
-	w.peer = newPeer(t, w.wire, "10.0.0.2:5060")
+	wire := newWire()
+	return newWorldOn(t, wire, newPeer(t, wire, "10.0.0.2:5060"), with...)
+}
+
+func newWorldOn(t *testing.T, wire *wire, p *peer, with ...func(*Config)) *world {
+	t.Helper()
+	w := &world{t: t, wire: wire, peer: p}
 	cfg := Config{
 		UDP:    []net.PacketConn{w.wire.listen("10.0.0.1:5060")},
 		Trunks: []TrunkConfig{{Name: "carrier", Host: "10.0.0.2", Username: "acme", Password: "secret"}},
