@@ -1,0 +1,169 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+
+	"tandem/sip"
+)
+
+// verdict is what a refusal means: for the call, if the rep's leg or the
+// prospect's got it, and for the leg.
+type verdict struct {
+	rep, prospect Reason
+	cause         Cause
+}
+
+var (
+	noAnswer    = verdict{ReasonRepNoAnswer, ReasonProspectNoAnswer, CauseNoAnswer}
+	busy        = verdict{ReasonRepBusy, ReasonProspectBusy, CauseBusy}
+	declined    = verdict{ReasonRepDeclined, ReasonProspectDeclined, CauseDeclined}
+	invalid     = verdict{ReasonRepInvalid, ReasonProspectInvalid, CauseInvalidNumber}
+	unreachable = verdict{ReasonRepUnreachable, ReasonProspectUnreachable, CauseUnreachable}
+	badCodec    = verdict{ReasonRepMedia, ReasonCodecRejected, CauseError}
+	badIdentity = verdict{ReasonRepRefused, ReasonCallerIDRejected, CauseForbidden}
+	congestion  = verdict{ReasonRepTrunk, ReasonTrunkCongestion, CauseCongestion}
+	trunkFailed = verdict{ReasonRepTrunk, ReasonProspectTrunk, CauseError}
+	timedOut    = verdict{ReasonRepTrunk, ReasonProspectTrunk, CauseTimeout}
+)
+
+// byQ850 is the meaning of ITU-T Q.850 causes. Where a response carries one
+// with a row here, it decides over the SIP code: a PBX that says 403 with
+// cause 21 means declined.
+var byQ850 = map[int]verdict{
+	1:  invalid, // unallocated number
+	17: busy,
+	18: noAnswer, // no user responding
+	19: noAnswer,
+	20: unreachable, // subscriber absent
+	21: declined,
+	27: unreachable, // destination out of order
+	28: invalid,     // invalid number format
+	34: congestion,  // no circuit
+	42: congestion,  // switching equipment
+	88: badCodec,    // incompatible destination
+}
+
+// byCode is the meaning of SIP final responses.
+var byCode = map[int]verdict{
+	401: badIdentity, 403: badIdentity, 407: badIdentity,
+	404: invalid, 410: invalid, 484: invalid, 604: invalid,
+	408: timedOut,
+	433: badIdentity, 436: badIdentity, 438: badIdentity,
+	480: noAnswer,
+	486: busy, 600: busy,
+	488: badCodec, 606: badCodec,
+	502: unreachable,
+	503: congestion,
+	603: declined,
+	607: {ReasonRepDeclined, ReasonBlockedByCallee, CauseDeclined},
+	608: {ReasonRepDeclined, ReasonBlockedByAnalytics, CauseDeclined},
+}
+
+// byClass takes the codes without a row; the code itself is kept in the leg.
+func byClass(code int) verdict {
+	switch code / 100 {
+	case 3: // not followed: a redirect is how toll fraud starts
+		return unreachable
+	case 6:
+		return declined
+	default:
+		return trunkFailed
+	}
+}
+
+// judge reads a *sip.Error. rang says that the far end rang before.
+func judge(e *sip.Error, rang bool) verdict {
+	switch {
+	case errors.Is(e.Err, sip.ErrNoAnswer):
+		return noAnswer
+	case errors.Is(e.Err, sip.ErrNoResponse), errors.Is(e.Err, sip.ErrNoProgress):
+		return timedOut
+	case e.Code == 0:
+		return trunkFailed
+	}
+	if q850, ok := e.Reason.Q850(); ok {
+		if v, ok := byQ850[q850]; ok {
+			return v
+		}
+	}
+	if e.Code == 408 && rang {
+		return noAnswer
+	}
+	if v, ok := byCode[e.Code]; ok {
+		return v
+	}
+	return byClass(e.Code)
+}
+
+// refused turns what Dial returned, other than an answer, into the End of a call.
+func refused(side Side, err error, rang bool) End {
+	var end End
+	if errors.As(err, &end) {
+		return end // somebody ended the call while it rang
+	}
+	var failure *sip.Error
+	if !errors.As(err, &failure) {
+		return End{Reason: ReasonInternalError, By: BySystem, Side: side, Err: err,
+			Hangup: &Hangup{Cause: CauseError}}
+	}
+	v := judge(failure, rang)
+	hangup := &Hangup{Cause: v.cause, SIPCode: failure.Code, Text: failure.Text}
+	if q850, ok := failure.Reason.Q850(); ok {
+		hangup.Q850 = q850
+	}
+	if failure.Reason.Text != "" {
+		hangup.Text = failure.Reason.Text
+	}
+	if failure.Code == 0 && failure.Err != nil {
+		hangup.Text = failure.Err.Error()
+	}
+	return End{Reason: v.of(side), By: v.by(side), Side: side, Hangup: hangup, Err: err}
+}
+
+func (v verdict) of(side Side) Reason {
+	if side == Rep {
+		return v.rep
+	}
+	return v.prospect
+}
+
+// by says who is behind a refusal: the person called, or the network.
+func (v verdict) by(side Side) By {
+	switch v.cause {
+	case CauseBusy, CauseDeclined:
+		return By(side)
+	case CauseNoAnswer:
+		return BySystem
+	default:
+		return ByCarrier
+	}
+}
+
+// gone turns the end of an answered leg's dialog into the cause its call ends
+// with. What that is called depends on how far the call had come (stage).
+func gone(side Side, cause error) End {
+	end := End{By: By(side), Side: side, Err: cause, Hangup: &Hangup{Cause: CauseNormal}}
+	var ended *sip.Ended
+	if !errors.As(cause, &ended) {
+		return end
+	}
+	end.Hangup.SIPCode = ended.Code
+	if q850, ok := ended.Reason.Q850(); ok {
+		end.Hangup.Q850 = q850
+	}
+	end.Hangup.Text = ended.Reason.Text
+	if ended.By == sip.Us { // the dialog was lost, nobody hung up
+		end.By, end.Hangup.Cause = ByCarrier, CauseTimeout
+	}
+	return end
+}
+
+// causeOf is context.Cause as an End.
+func causeOf(ctx context.Context) End {
+	var end End
+	if errors.As(context.Cause(ctx), &end) {
+		return end
+	}
+	return End{Reason: ReasonInternalError, By: BySystem, Err: context.Cause(ctx)}
+}
