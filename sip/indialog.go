@@ -9,6 +9,12 @@ const parkedLimit = 4
 
 // serve answers a request that names this leg by Call-ID and our tag.
 func (l *Leg) serve(in *inboundRequest) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			in.respond(sipmsg.StatusInternalServerError, "Server Internal Error")
+			panic(fault) // step ends the leg
+		}
+	}()
 	f := l.forks[fromTag(in)]
 	switch {
 	case in.IsAck():

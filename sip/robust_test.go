@@ -57,7 +57,13 @@ func TestPanicEndsOneLegOnly(t *testing.T) {
 					t.Error("the other leg died")
 				}
 				healthy.Hangup(Reason{})
-				w.answerBye()
+				for {
+					if m := mustNext(w); m.method() == "BYE" {
+						w.respond(m, "200 OK", "")
+						break
+					}
+				}
+				<-healthy.Done()
 				w.wantEmpty()
 			})
 		})
