@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// compact are the header names that peers shorten and the parser does not know
+// shortNames are the header names that peers shorten and the parser does not know
 // (RFC 3261 §7.3.3, RFC 4028, RFC 3515, RFC 3892, RFC 6665).
-var compact = map[byte]string{
+var shortNames = map[byte]string{
 	'k': "Supported", 'x': "Session-Expires", 'r': "Refer-To", 'o': "Event",
 	'u': "Allow-Events", 's': "Subject", 'b': "Referred-By",
 }
@@ -96,7 +96,7 @@ func needsSpace(line []byte) bool {
 func headerLine(line []byte) []byte {
 	if isCompact(line) {
 		_, value, _ := bytes.Cut(line, []byte(":"))
-		return append([]byte(compact[line[0]|0x20]+":"), value...)
+		return append([]byte(shortNames[line[0]|0x20]+":"), value...)
 	}
 	if looseCSeq(line) {
 		_, value, _ := bytes.Cut(line, []byte(":"))
@@ -106,7 +106,7 @@ func headerLine(line []byte) []byte {
 }
 
 func isCompact(line []byte) bool {
-	if len(line) < 2 || compact[line[0]|0x20] == "" {
+	if len(line) < 2 || shortNames[line[0]|0x20] == "" {
 		return false
 	}
 	rest := bytes.TrimLeft(line[1:], " \t")
