@@ -62,7 +62,7 @@ func parseReason(value string) (Reason, bool) {
 			r.Cause = cause
 		case "text":
 			s := scanner{rest: val}
-			r.Text = printable(s.value())
+			r.Text = legible(s.value())
 		}
 	}
 	return r, true
@@ -74,7 +74,7 @@ func (r Reason) String() string {
 		return ""
 	}
 	value := fmt.Sprintf("%s;cause=%d", r.Protocol, r.Cause)
-	if text := printable(r.Text); text != "" {
+	if text := legible(r.Text); text != "" {
 		value += ";text=" + quoted(text)
 	}
 	return value

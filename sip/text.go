@@ -35,8 +35,8 @@ func cleanNumber(number string) (string, error) {
 	return number, nil
 }
 
-// printable drops what would hurt a log or a header.
-func printable(s string) string {
+// legible drops what would hurt a log or a header.
+func legible(s string) string {
 	const longest = 200
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || unicode.IsControl(r) {
