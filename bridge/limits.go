@@ -57,6 +57,3 @@ func DefaultLimits() Limits {
 		Explain:          true,
 	}
 }
-
-// warnings are how long before the talk limit the rep hears a beep.
-var warnings = []time.Duration{60 * time.Second, 10 * time.Second}

@@ -167,7 +167,7 @@ type Asked struct {
 // Ending is the last word on a call.
 type Ending struct {
 	Outcome Outcome `json:"outcome"`
-	Reason  string  `json:"reason"` // the fine cause
+	Reason  Reason  `json:"reason"` // the fine cause
 	By      By      `json:"by"`
 }
 

@@ -33,10 +33,16 @@ func testLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(io.Discard, nil))
 }
 
-// inBubble runs a test on virtual time with a world of its own.
+// inBubble runs a test on virtual time with a world of its own. What is still
+// on its way when the test ends is taken in before the endpoint closes: sipgo
+// hands each request to a goroutine, and one that finds its connection closed
+// opens a real one.
 func inBubble(t *testing.T, f func(w *world), with ...func(*Config)) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) { f(newWorld(t, with...)) })
+	synctest.Test(t, func(t *testing.T) {
+		f(newWorld(t, with...))
+		synctest.Wait()
+	})
 }
 
 func newWorld(t *testing.T, with ...func(*Config)) *world {
