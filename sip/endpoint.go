@@ -181,7 +181,7 @@ func (e *Endpoint) serve() {
 	}
 	for _, l := range e.tcp {
 		e.serving.Go(func() {
-			if err := e.tpl.ServeTCP(l); err != nil && !errors.Is(err, net.ErrClosed) {
+			if err := e.tpl.ServeTCP(l); !errors.Is(err, net.ErrClosed) {
 				e.log.Error("sip: listener stopped", "err", err)
 			}
 		})

@@ -1,0 +1,57 @@
+package dtmf
+
+import (
+	"strings"
+	"time"
+)
+
+// Method is how a press was heard.
+type Method uint8
+
+// The three ways a key press travels.
+const (
+	MethodEvent  Method = iota + 1 // telephone-event, RFC 4733
+	MethodInBand                   // tones, ITU-T Q.23
+	MethodInfo                     // SIP INFO, application/dtmf-relay or application/dtmf
+)
+
+// String is the method's metric label.
+func (m Method) String() string {
+	switch m {
+	case MethodEvent:
+		return "rfc4733"
+	case MethodInBand:
+		return "inband"
+	case MethodInfo:
+		return "info"
+	default:
+		return "none"
+	}
+}
+
+// Press is a key that went down, or, with Up, came up again. Every press is
+// reported exactly once each way.
+type Press struct {
+	Digit  byte   // 0-9 * # A-D
+	Method Method // by which it was first heard
+	Up     bool
+	Held   time.Duration // as far as known; final with Up
+	At     uint32        // RTP timestamp of its start, 8 kHz; 0 for INFO
+}
+
+// digits in the order of their event codes (RFC 4733 §3.2).
+const digits = "0123456789*#ABCD"
+
+// Code is the telephone-event code of a digit.
+func Code(digit byte) (code uint8, ok bool) {
+	i := strings.IndexByte(digits, digit)
+	return uint8(max(i, 0)), i >= 0
+}
+
+// Digit is the key of a telephone-event code; codes above 15 are no keys.
+func Digit(code uint8) (digit byte, ok bool) {
+	if int(code) >= len(digits) {
+		return 0, false
+	}
+	return digits[code], true
+}
