@@ -121,7 +121,8 @@ func looseCSeq(line []byte) bool {
 		return false
 	}
 	value = bytes.TrimPrefix(value, []byte(" "))
-	number, method, ok := bytes.Cut(value, []byte(" "))
-	fields := bytes.Fields(value)
-	return len(name) != 4 || len(fields) == 2 && (!ok || !bytes.Equal(number, fields[0]) || !bytes.Equal(method, fields[1]))
+	i := bytes.IndexAny(value, " \t")
+	tidy := len(name) == len("cseq") && i > 0 && value[i] == ' ' &&
+		i+1 < len(value) && !bytes.ContainsAny(value[i+1:], " \t")
+	return !tidy
 }
