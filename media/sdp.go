@@ -1,0 +1,189 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/pion/sdp/v3"
+)
+
+// What a session description may have, so that a hostile one costs nothing.
+const (
+	maxSDP   = 16 << 10
+	maxMedia = 8
+)
+
+// ErrNoCodec: the far end offers neither PCMU nor PCMA.
+var ErrNoCodec = errors.New("no common codec: need PCMU or PCMA")
+
+// remote is the far end's half of a session.
+type remote struct {
+	addr    netip.AddrPort
+	codecs  []Codec // in its order
+	eventPT uint8   // telephone-event at 8 kHz; 0 = none
+	sends   bool    // it will send
+	hears   bool    // it wants to be sent to
+	media   int     // how many m-lines there were
+	audio   int     // which of them is the audio
+}
+
+// parseSDP reads an offer or answer with one stream of audio.
+func parseSDP(body []byte) (remote, error) {
+	if len(body) > maxSDP {
+		return remote{}, fmt.Errorf("session description: %d octets are too many", len(body))
+	}
+	var s sdp.SessionDescription
+	if err := s.Unmarshal(body); err != nil {
+		return remote{}, fmt.Errorf("session description: %w", err)
+	}
+	if len(s.MediaDescriptions) > maxMedia {
+		return remote{}, fmt.Errorf("session description: %d media are too many", len(s.MediaDescriptions))
+	}
+	for i, m := range s.MediaDescriptions {
+		if m.MediaName.Media != "audio" || m.MediaName.Port.Value == 0 || !slices.Equal(m.MediaName.Protos, []string{"RTP", "AVP"}) {
+			continue
+		}
+		r, err := parseAudio(&s, m)
+		r.media, r.audio = len(s.MediaDescriptions), i
+		return r, err
+	}
+	return remote{}, errors.New("session description: no audio over RTP/AVP")
+}
+
+func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, error) {
+	connection := m.ConnectionInformation
+	if connection == nil {
+		connection = s.ConnectionInformation
+	}
+	if connection == nil || connection.Address == nil {
+		return remote{}, errors.New("session description: no c= line")
+	}
+	text, _, _ := strings.Cut(connection.Address.Address, "/")
+	addr, err := netip.ParseAddr(text)
+	if err != nil || addr.IsMulticast() {
+		return remote{}, fmt.Errorf("session description: c= %q is no unicast address", text)
+	}
+	port := m.MediaName.Port.Value
+	if port < 1024 || port > 65535 {
+		return remote{}, fmt.Errorf("session description: port %d is none for RTP", port)
+	}
+	r := remote{addr: netip.AddrPortFrom(addr.Unmap(), uint16(port)), sends: true, hears: true}
+	r.direct(s.Attributes)
+	r.direct(m.Attributes)
+	if addr.IsUnspecified() { // hold, as it was before RFC 3264
+		r.hears = false
+	}
+	names := rtpmaps(m.Attributes)
+	for _, format := range m.MediaName.Formats {
+		pt, err := strconv.ParseUint(format, 10, 7)
+		if err != nil {
+			continue
+		}
+		switch name := names[uint8(pt)]; {
+		case pt == uint64(PCMU), pt == uint64(PCMA):
+			r.codecs = append(r.codecs, Codec(pt))
+		case strings.EqualFold(name, "telephone-event/8000") && r.eventPT == 0:
+			r.eventPT = uint8(pt)
+		}
+	}
+	if len(r.codecs) == 0 {
+		return remote{}, fmt.Errorf("session description: %w", ErrNoCodec)
+	}
+	return r, nil
+}
+
+// direct takes a direction attribute, if there is one.
+func (r *remote) direct(attributes []sdp.Attribute) {
+	for _, a := range attributes {
+		switch a.Key {
+		case "sendrecv":
+			r.sends, r.hears = true, true
+		case "sendonly":
+			r.sends, r.hears = true, false
+		case "recvonly":
+			r.sends, r.hears = false, true
+		case "inactive":
+			r.sends, r.hears = false, false
+		}
+	}
+}
+
+func rtpmaps(attributes []sdp.Attribute) map[uint8]string {
+	names := make(map[uint8]string)
+	for _, a := range attributes {
+		if a.Key != "rtpmap" {
+			continue
+		}
+		format, name, _ := strings.Cut(a.Value, " ")
+		if pt, err := strconv.ParseUint(format, 10, 7); err == nil {
+			names[uint8(pt)] = strings.TrimSuffix(strings.TrimSpace(name), "/1")
+		}
+	}
+	return names
+}
+
+// local is our half of a session.
+type local struct {
+	addr    netip.AddrPort
+	id      uint64
+	version uint64
+	codecs  []Codec
+	eventPT uint8 // 0 = none
+	sends   bool
+	hears   bool
+	media   int // m-lines of the offer that is answered; 0 = our own offer
+	audio   int
+}
+
+// describe writes our half (RFC 4566, RFC 4733 §2.4).
+func (l *local) describe() []byte {
+	family := "IP4"
+	if l.addr.Addr().Is6() {
+		family = "IP6"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "v=0\r\no=tandem %d %d IN %s %s\r\ns=-\r\nc=IN %[3]s %[4]s\r\nt=0 0\r\n", l.id, l.version, family, l.addr.Addr())
+	for i := range max(l.media, 1) {
+		if i == l.audio {
+			l.describeAudio(&b)
+		} else {
+			b.WriteString("m=audio 0 RTP/AVP 0\r\n") // refused (RFC 3264 §6)
+		}
+	}
+	return []byte(b.String())
+}
+
+func (l *local) describeAudio(b *strings.Builder) {
+	fmt.Fprintf(b, "m=audio %d RTP/AVP", l.addr.Port())
+	for _, c := range l.codecs {
+		fmt.Fprintf(b, " %d", c)
+	}
+	if l.eventPT != 0 {
+		fmt.Fprintf(b, " %d", l.eventPT)
+	}
+	b.WriteString("\r\n")
+	for _, c := range l.codecs {
+		fmt.Fprintf(b, "a=rtpmap:%d %s/8000\r\n", c, c)
+	}
+	if l.eventPT != 0 {
+		fmt.Fprintf(b, "a=rtpmap:%d telephone-event/8000\r\na=fmtp:%[1]d 0-15\r\n", l.eventPT)
+	}
+	fmt.Fprintf(b, "a=ptime:20\r\na=%s\r\n", direction(l.sends, l.hears))
+}
+
+func direction(sends, hears bool) string {
+	switch {
+	case sends && hears:
+		return "sendrecv"
+	case sends:
+		return "sendonly"
+	case hears:
+		return "recvonly"
+	default:
+		return "inactive"
+	}
+}

@@ -1,0 +1,108 @@
+package media
+
+import (
+	"bytes"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const usualSDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n" +
+	"m=audio 4000 RTP/AVP 8 0 101 18\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+
+func TestParseSDP(t *testing.T) {
+	usual := remote{addr: described, codecs: []Codec{PCMA, PCMU}, eventPT: 101, sends: true, hears: true, media: 1}
+	change := func(f func(*remote)) remote {
+		r := usual
+		f(&r)
+		return r
+	}
+	held := change(func(r *remote) { r.hears = false })
+	tests := []struct {
+		name, body string
+		want       remote
+		err        string
+	}{
+		{"usual", usualSDP, usual, ""},
+		{"hold by sendonly", usualSDP + "a=sendonly\r\n", held, ""},
+		{"hold by inactive", usualSDP + "a=inactive\r\n", change(func(r *remote) { r.sends, r.hears = false, false }), ""},
+		{"hold by 0.0.0.0", strings.ReplaceAll(usualSDP, "c=IN IP4 192.0.2.1", "c=IN IP4 0.0.0.0"),
+			change(func(r *remote) { r.addr, r.hears = netip.MustParseAddrPort("0.0.0.0:4000"), false }), ""},
+		{"no telephone-event", strings.ReplaceAll(usualSDP, " 101 18", " 18"), change(func(r *remote) { r.eventPT = 0 }), ""},
+		{"video beside it", usualSDP + "m=video 5000 RTP/AVP 99\r\n", change(func(r *remote) { r.media = 2 }), ""},
+		{"only G.729", strings.ReplaceAll(usualSDP, "AVP 8 0", "AVP 18"), remote{}, "no common codec"},
+		{"refused audio", strings.ReplaceAll(usualSDP, "audio 4000", "audio 0"), remote{}, "no audio"},
+		{"SRTP only", strings.ReplaceAll(usualSDP, "RTP/AVP", "RTP/SAVP"), remote{}, "no audio"},
+		{"a name for an address", strings.ReplaceAll(usualSDP, "c=IN IP4 192.0.2.1", "c=IN IP4 host.example"), remote{}, "no unicast address"},
+		{"multicast", strings.ReplaceAll(usualSDP, "c=IN IP4 192.0.2.1", "c=IN IP4 224.0.0.1/127"), remote{}, "no unicast address"},
+		{"a port of the system's", strings.ReplaceAll(usualSDP, "audio 4000", "audio 80"), remote{}, "port 80"},
+		{"empty", "", remote{}, "session description"},
+		{"huge", strings.Repeat("a", maxSDP+1), remote{}, "too many"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := parseSDP([]byte(tt.body))
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("error %v, want %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil || got.addr != tt.want.addr || !slices.Equal(got.codecs, tt.want.codecs) || got.eventPT != tt.want.eventPT ||
+				got.sends != tt.want.sends || got.hears != tt.want.hears || got.media != tt.want.media {
+				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)
+			}
+		})
+	}
+	if _, err := parseSDP([]byte(strings.ReplaceAll(usualSDP, "AVP 8 0", "AVP 18"))); !errors.Is(err, ErrNoCodec) {
+		t.Errorf("no common codec is %v", err)
+	}
+}
+
+func TestWhatWeDescribeIsWhatIsRead(t *testing.T) {
+	for _, addr := range []string{"192.0.2.7:20000", "[2001:db8::7]:20002"} {
+		l := local{addr: netip.MustParseAddrPort(addr), id: 5, version: 6, codecs: []Codec{PCMU, PCMA}, eventPT: 101, sends: true, media: 3, audio: 1}
+		body := l.describe()
+		r, err := parseSDP(body)
+		if err != nil || r.addr != l.addr || !slices.Equal(r.codecs, l.codecs) || r.eventPT != 101 || !r.sends || r.hears || r.media != 3 || r.audio != 1 {
+			t.Errorf("%s is read as %+v, %v", body, r, err)
+		}
+		if !bytes.HasPrefix(body, []byte("v=0\r\no=tandem 5 6 IN IP")) {
+			t.Errorf("origin of %s", body)
+		}
+	}
+}
+
+func FuzzParseSDP(f *testing.F) {
+	f.Add([]byte(usualSDP))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if r, err := parseSDP(body); err == nil && (len(r.codecs) == 0 || r.addr.Port() < 1024 || !r.addr.IsValid()) {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestG711TablesAgreeWithTheLaw(t *testing.T) {
+	for i := range 256 {
+		for _, c := range []Codec{PCMU, PCMA} {
+			sample := c.decode(nil, []byte{byte(i)})
+			if again := c.decode(nil, c.encode(nil, sample)); again[0] != sample[0] {
+				t.Errorf("%v %#x: %d becomes %d", c, i, sample[0], again[0])
+			}
+		}
+	}
+}
+
+func TestTranscodingKeepsTheSound(t *testing.T) {
+	for sample := -32000; sample <= 32000; sample += 7 {
+		there := PCMU.encode(nil, []int16{int16(sample)})
+		back := PCMA.decode(nil, PCMU.transcode(nil, there))[0]
+		if off := int(back) - sample; off > 200+abs(sample)/12 || -off > 200+abs(sample)/12 {
+			t.Fatalf("%d becomes %d", sample, back)
+		}
+	}
+}
+
+func abs(n int) int { return max(n, -n) }
