@@ -6,10 +6,8 @@ import "time"
 const jumpAhead = 3000
 
 // line is the one RTP stream a leg hears from us: whatever its packets come
-// from, they have our SSRC, and their sequence and timestamps go on. It is pure.
+// from, they have our SSRC (the Stream's), and their sequence and timestamps go on. It is pure.
 type line struct {
-	ssrc uint32
-
 	started bool
 	seq     uint16 // highest sent
 	ts      uint32 // of it
