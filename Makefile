@@ -7,11 +7,15 @@ check: ## the quick half: vet and staticcheck
 	go vet ./... && go tool staticcheck ./...
 
 bench:
-	go test -run '^$$' -bench . ./dtmf
+	go test -run '^$$' -bench . ./dtmf ./media
 
 fuzz: ## each target for a minute
 	go test -run '^$$' -fuzz '^FuzzEvent$$' -fuzztime 1m ./dtmf
 	go test -run '^$$' -fuzz '^FuzzParseInfo$$' -fuzztime 1m ./dtmf
 	go test -run '^$$' -fuzz '^FuzzAudio$$' -fuzztime 1m ./dtmf
+	go test -run '^$$' -fuzz '^FuzzPacket$$' -fuzztime 1m ./media
+	go test -run '^$$' -fuzz '^FuzzParseSDP$$' -fuzztime 1m ./media
+	go test -run '^$$' -fuzz '^FuzzLoadWAV$$' -fuzztime 1m ./media
+	go test -run '^$$' -fuzz '^FuzzReason$$' -fuzztime 1m ./sip
 	go test -run '^$$' -fuzz '^FuzzNormalise$$' -fuzztime 1m ./sip
 	go test -run '^$$' -fuzz '^FuzzChallenge$$' -fuzztime 1m ./sip

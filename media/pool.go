@@ -1,0 +1,175 @@
+package media
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// ErrNoPorts: every pair of RTP ports is lent or cooling.
+var ErrNoPorts = errors.New("no free RTP port: widen media.rtp_ports or lower the trunks' channels")
+
+// PacketConn is what a stream needs of a UDP socket: *net.UDPConn has it.
+type PacketConn interface {
+	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	LocalAddr() net.Addr
+	Close() error
+}
+
+// ListenUDP opens a real socket.
+func ListenUDP(addr netip.AddrPort) (PacketConn, error) {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Config is what a Pool lends from.
+type Config struct {
+	Listen           func(netip.AddrPort) (PacketConn, error) // ListenUDP, or a test's
+	Bind             netip.Addr                               // sockets are bound to it
+	MinPort, MaxPort uint16                                   // RTP takes the even ports, the odd ones stay free for RTCP (RFC 3550 §11)
+	Cool             time.Duration                            // a used port rests this long, for packets of the old call
+	Silence          time.Duration                            // then a leg that should send is Lost
+	Symmetric        bool                                     // answer to where packets really come from
+	Log              *slog.Logger                             // nil = none
+}
+
+// Pool lends streams, and the ports under them.
+type Pool struct {
+	cfg   Config
+	log   *slog.Logger
+	total int // ports
+
+	mu     sync.Mutex
+	free   []uint16
+	cool   []cooling // oldest first
+	open   map[*Stream]bool
+	closed bool
+}
+
+type cooling struct {
+	port  uint16
+	until time.Time
+}
+
+// NewPool returns a Pool with every port free. It opens no socket yet.
+func NewPool(cfg Config) (*Pool, error) {
+	if cfg.Listen == nil || !cfg.Bind.IsValid() || cfg.MinPort == 0 || cfg.MaxPort <= cfg.MinPort {
+		return nil, errors.New("media: need Listen, Bind and a range of ports")
+	}
+	p := &Pool{cfg: cfg, log: cfg.Log, open: make(map[*Stream]bool)}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	for port := uint32(cfg.MinPort+1) &^ 1; port < uint32(cfg.MaxPort); port += 2 {
+		p.free = append(p.free, uint16(port))
+	}
+	p.total = len(p.free)
+	return p, nil
+}
+
+// Side says what one leg's stream is like.
+type Side struct {
+	Call, Name string         // for logs
+	Address    netip.Addr     // what the session description says
+	Codecs     []Codec        // in the order of the offer
+	EventPT    uint8          // telephone-event's payload type; 0 = none
+	InBand     bool           // listen for tones in the sound too
+	From       []netip.Prefix // whence packets may come; empty = anywhere
+}
+
+// OpenPair opens the streams of a call's two legs, or neither.
+func (p *Pool) OpenPair(a, b Side) (*Stream, *Stream, error) {
+	first, err := p.Open(a)
+	if err != nil {
+		return nil, nil, err
+	}
+	second, err := p.Open(b)
+	if err != nil {
+		first.Close()
+		return nil, nil, err
+	}
+	return first, second, nil
+}
+
+// Open opens one stream. It belongs to the caller, who closes it.
+func (p *Pool) Open(side Side) (*Stream, error) {
+	if len(side.Codecs) == 0 {
+		return nil, errors.New("media: a side without codecs")
+	}
+	for range p.total {
+		port, ok := p.take()
+		if !ok {
+			return nil, ErrNoPorts
+		}
+		conn, err := p.cfg.Listen(netip.AddrPortFrom(p.cfg.Bind, port))
+		if err != nil { // somebody else's: leave it for a while
+			p.log.Warn("media: port not free", "err", err)
+			p.rest(port)
+			continue
+		}
+		s := newStream(p, side, conn, port)
+		p.mu.Lock()
+		p.open[s] = true
+		p.mu.Unlock()
+		return s, nil
+	}
+	return nil, fmt.Errorf("%w: others hold them", ErrNoPorts)
+}
+
+// take returns the port that has been free for longest.
+func (p *Pool) take() (port uint16, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for now := time.Now(); len(p.cool) > 0 && !now.Before(p.cool[0].until); p.cool = p.cool[1:] {
+		p.free = append(p.free, p.cool[0].port)
+	}
+	if p.closed || len(p.free) == 0 {
+		return 0, false
+	}
+	port, p.free = p.free[0], p.free[1:]
+	return port, true
+}
+
+func (p *Pool) rest(port uint16) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cool = append(p.cool, cooling{port, time.Now().Add(p.cfg.Cool)})
+}
+
+// release takes a stream's port back.
+func (p *Pool) release(s *Stream, port uint16) {
+	p.mu.Lock()
+	delete(p.open, s)
+	p.mu.Unlock()
+	p.rest(port)
+}
+
+// InUse is how many streams are open.
+func (p *Pool) InUse() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.open)
+}
+
+// Close closes every stream that is still open, and lends no more.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	var open []*Stream
+	for s := range p.open {
+		open = append(open, s)
+	}
+	p.mu.Unlock()
+	for _, s := range open {
+		s.Close()
+	}
+	return nil
+}

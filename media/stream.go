@@ -1,0 +1,269 @@
+package media
+
+import (
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tandem/dtmf"
+)
+
+// Stream is one leg's sound: a socket, what comes in by it, and the one RTP
+// stream that goes out. Its methods may be called by several goroutines.
+type Stream struct {
+	pool *Pool
+	side Side
+	conn PacketConn
+	port uint16
+	log  *slog.Logger
+
+	ssrc uint32
+	peer atomic.Pointer[Stream]         // who hears what comes in here
+	to   atomic.Pointer[netip.AddrPort] // where packets go; nil until agreed
+
+	in      inbound // the reader's, and guarded by inMu for the others
+	inMu    sync.Mutex
+	started chan struct{} // closed by the first packet that is believed
+	lost    chan struct{}
+	silence *time.Timer
+
+	mu      sync.Mutex // guards what follows; never taken before inMu
+	ours    local
+	theirs  remote
+	agreed  bool // theirs is set
+	codec   Codec
+	out     line
+	playing *player
+	scratch []byte
+	closed  bool
+
+	wait sync.WaitGroup // reader and players
+}
+
+func newStream(p *Pool, side Side, conn PacketConn, port uint16) *Stream {
+	s := &Stream{
+		pool: p, side: side, conn: conn, port: port,
+		log:     p.log.With("call", side.Call, "side", side.Name),
+		ssrc:    rand.Uint32(),
+		started: make(chan struct{}),
+		lost:    make(chan struct{}),
+		ours: local{
+			addr: netip.AddrPortFrom(side.Address, port), id: rand.Uint64() >> 2, version: 1,
+			codecs: slices.Clone(side.Codecs), eventPT: side.EventPT, sends: true, hears: true,
+		},
+		out:     line{seq: uint16(rand.Uint32() >> 1), ts: rand.Uint32()},
+		scratch: make([]byte, 0, maxPacket),
+	}
+	s.in = newInbound(s)
+	if p.cfg.Silence > 0 {
+		s.silence = time.AfterFunc(p.cfg.Silence, s.checkSilence)
+	}
+	s.wait.Go(s.read)
+	return s
+}
+
+// Prefer puts a codec first in the offer, which must not have been made yet.
+func (s *Stream) Prefer(c Codec) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := slices.Index(s.ours.codecs, c); i > 0 {
+		s.ours.codecs = slices.Insert(slices.Delete(s.ours.codecs, i, i+1), 0, c)
+	}
+}
+
+// Codec is what the leg speaks, once both sides agreed.
+func (s *Stream) Codec() (c Codec, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.codec, s.agreed
+}
+
+// Offer is our session description: the same octets until something changes.
+func (s *Stream) Offer() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ours.describe()
+}
+
+// Hear takes the answer of a provisional response, which opens early media.
+// An empty one changes nothing; neither does one that is refused with an error.
+func (s *Stream) Hear(answer []byte) error {
+	if len(answer) == 0 {
+		return nil
+	}
+	return s.agree(answer)
+}
+
+// Accept takes the final answer, which may differ from the early one. With none
+// the early one stands; if there was none either, that is an error.
+func (s *Stream) Accept(answer []byte) error {
+	if len(answer) > 0 {
+		return s.agree(answer)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.agreed {
+		return errors.New("answered without a session description")
+	}
+	return nil
+}
+
+func (s *Stream) agree(answer []byte) error {
+	theirs, err := parseSDP(answer)
+	if err != nil {
+		return err
+	}
+	return s.take(theirs)
+}
+
+// take makes theirs the other half of the session.
+func (s *Stream) take(theirs remote) error {
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	chosen := slices.IndexFunc(theirs.codecs, func(c Codec) bool { return slices.Contains(s.side.Codecs, c) })
+	if chosen < 0 {
+		return ErrNoCodec
+	}
+	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[chosen], true
+	s.in.configure(theirs)
+	return nil
+}
+
+// Reoffer answers the far end's new offer: hold, resume, another address or
+// codec. An empty one asks for our offer; its answer then goes to Accept. An
+// error refuses it and changes nothing.
+func (s *Stream) Reoffer(offer []byte) (answer []byte, err error) {
+	if len(offer) == 0 {
+		return s.Offer(), nil
+	}
+	theirs, err := parseSDP(offer)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.take(theirs); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ours := s.ours
+	ours.codecs = []Codec{s.codec}
+	ours.eventPT = theirs.eventPT
+	ours.sends, ours.hears = theirs.hears, theirs.sends
+	ours.media, ours.audio = theirs.media, theirs.audio
+	s.ours.version++
+	ours.version = s.ours.version
+	return ours.describe(), nil
+}
+
+// OnHold reports whether the far end does not want to hear.
+func (s *Stream) OnHold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.agreed && !s.theirs.hears
+}
+
+// Started is closed by the first packet of the far end.
+func (s *Stream) Started() <-chan struct{} { return s.started }
+
+// Lost is closed when a far end that should send has been silent for Silence.
+func (s *Stream) Lost() <-chan struct{} { return s.lost }
+
+// Listen reports key presses from now on, until the func it returns is called.
+// The channel has room; presses that find none are dropped and logged, for
+// packets do not wait.
+func (s *Stream) Listen() (presses <-chan dtmf.Press, stop func()) {
+	ear := make(chan dtmf.Press, 64)
+	s.inMu.Lock()
+	s.in.ears = append(s.in.ears, ear)
+	s.in.watch()
+	s.inMu.Unlock()
+	return ear, sync.OnceFunc(func() {
+		s.inMu.Lock()
+		defer s.inMu.Unlock()
+		s.in.ears = slices.DeleteFunc(s.in.ears, func(c chan dtmf.Press) bool { return c == ear })
+	})
+}
+
+// Info takes the body of a SIP INFO that carries a key.
+func (s *Stream) Info(contentType string, body []byte) error {
+	digit, held, err := dtmf.ParseInfo(contentType, body)
+	if err != nil {
+		return err
+	}
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.in.report(s.in.keys.Info(time.Now(), digit, held, s.in.presses[:0]))
+	return nil
+}
+
+// Join passes what each of two streams hears to the other, from this instant,
+// until part is called. A press that was under way is not passed on to its end.
+func Join(a, b *Stream) (part func()) {
+	for _, s := range []*Stream{a, b} {
+		s.inMu.Lock()
+		s.in.muted = s.in.pressed
+		s.inMu.Unlock()
+	}
+	a.peer.Store(b)
+	b.peer.Store(a)
+	return sync.OnceFunc(func() {
+		a.peer.Store(nil)
+		b.peer.Store(nil)
+	})
+}
+
+// checkSilence closes lost, or looks again when the far end could be silent for
+// so long at the earliest.
+func (s *Stream) checkSilence() {
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.mu.Lock()
+	held := s.agreed && !s.theirs.sends || s.closed
+	s.mu.Unlock()
+	now := time.Now()
+	if held {
+		s.in.last = now
+	}
+	left := s.pool.cfg.Silence - now.Sub(s.in.last)
+	if left > 0 {
+		s.silence.Reset(left)
+		return
+	}
+	close(s.lost)
+}
+
+// Close closes the socket and waits for the reader and what plays. It may be
+// called again.
+func (s *Stream) Close() {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	if s.playing != nil {
+		s.playing.halt()
+	}
+	s.mu.Unlock()
+	if !first {
+		return
+	}
+	if peer := s.peer.Swap(nil); peer != nil {
+		peer.peer.CompareAndSwap(s, nil)
+	}
+	if s.silence != nil {
+		s.silence.Stop()
+	}
+	s.inMu.Lock()
+	s.in.unwatch()
+	s.inMu.Unlock()
+	if err := s.conn.Close(); err != nil {
+		s.log.Warn("media: socket not closed", "err", err)
+	}
+	s.wait.Wait()
+	s.pool.release(s, s.port)
+}

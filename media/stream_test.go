@@ -1,0 +1,520 @@
+package media
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tandem/dtmf"
+)
+
+// wire is a network in memory.
+type wire struct {
+	mu    sync.Mutex
+	conns map[netip.AddrPort]*wireConn
+}
+
+type wireConn struct {
+	wire *wire
+	addr netip.AddrPort
+	in   chan wirePacket
+	gone chan struct{}
+}
+
+type wirePacket struct {
+	data []byte
+	from netip.AddrPort
+	at   time.Time
+}
+
+func newWire() *wire { return &wire{conns: make(map[netip.AddrPort]*wireConn)} }
+
+func (w *wire) listen(addr netip.AddrPort) (PacketConn, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.conns[addr] != nil {
+		return nil, errors.New("address in use")
+	}
+	c := &wireConn{wire: w, addr: addr, in: make(chan wirePacket, 1000), gone: make(chan struct{})}
+	w.conns[addr] = c
+	return c, nil
+}
+
+func (c *wireConn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	select {
+	case p := <-c.in:
+		return copy(b, p.data), p.from, nil
+	case <-c.gone:
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+}
+
+func (c *wireConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	c.wire.mu.Lock()
+	defer c.wire.mu.Unlock()
+	if far := c.wire.conns[to]; far != nil {
+		far.in <- wirePacket{slices.Clone(b), c.addr, time.Now()}
+	}
+	return len(b), nil
+}
+
+func (c *wireConn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
+
+func (c *wireConn) Close() error {
+	c.wire.mu.Lock()
+	defer c.wire.mu.Unlock()
+	delete(c.wire.conns, c.addr)
+	close(c.gone)
+	return nil
+}
+
+// phone is a far end that writes its RTP by hand.
+type phone struct {
+	t    *testing.T
+	conn *wireConn
+	to   netip.AddrPort
+	pt   uint8
+	ssrc uint32
+	seq  uint16
+	ts   uint32
+}
+
+func (p *phone) sdp() []byte {
+	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio %d RTP/AVP %d 101\r\na=rtpmap:101 telephone-event/8000\r\n",
+		p.conn.addr.Addr(), p.conn.addr.Port(), p.pt)
+}
+
+func (p *phone) packet(pt uint8, ts uint32, payload []byte) {
+	b := binary.BigEndian.AppendUint16([]byte{0x80, pt}, p.seq)
+	b = binary.BigEndian.AppendUint32(b, ts)
+	b = binary.BigEndian.AppendUint32(b, p.ssrc)
+	if _, err := p.conn.WriteToUDPAddrPort(append(b, payload...), p.to); err != nil {
+		p.t.Fatal(err)
+	}
+	p.seq++
+}
+
+// talk sends n packets, 20 ms apart, whose octets are all the same.
+func (p *phone) talk(n int, octet byte) {
+	for range n {
+		p.packet(p.pt, p.ts, slices.Repeat([]byte{octet}, frameSamples))
+		p.ts += frameSamples
+		<-time.After(frameTime)
+	}
+}
+
+// press sends a key, all of it.
+func (p *phone) press(digit byte) {
+	start := p.ts
+	for i := range 8 {
+		p.packet(101, start, dtmf.AppendEvent(nil, digit, i > 4, 10, uint16(160*min(i+1, 6))))
+		p.ts += frameSamples
+		<-time.After(frameTime)
+	}
+}
+
+// heard drains what has come in.
+func (p *phone) heard() (all []wirePacket) {
+	synctest.Wait()
+	for {
+		select {
+		case packet := <-p.conn.in:
+			all = append(all, packet)
+		default:
+			return all
+		}
+	}
+}
+
+// world is a pool and two phones that are connected to it.
+type world struct {
+	t             *testing.T
+	pool          *Pool
+	rep, prospect *Stream
+	ana, jane     *phone
+}
+
+func inBubble(t *testing.T, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		wires := newWire()
+		pool, err := NewPool(Config{
+			Listen: wires.listen, Bind: netip.MustParseAddr("10.0.0.1"), MinPort: 20000, MaxPort: 20007,
+			Cool: 5 * time.Second, Silence: 30 * time.Second, Symmetric: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &world{t: t, pool: pool}
+		side := Side{Address: pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA}, EventPT: 101}
+		if w.rep, w.prospect, err = pool.OpenPair(side, side); err != nil {
+			t.Fatal(err)
+		}
+		connect := func(s *Stream, addr string, pt uint8, ssrc uint32) *phone {
+			conn, err := wires.listen(netip.MustParseAddrPort(addr))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &phone{t: t, conn: conn.(*wireConn), to: s.ours.addr, pt: pt, ssrc: ssrc, seq: 65530, ts: 0xfffffc00}
+			if err := s.Accept(p.sdp()); err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		w.ana = connect(w.rep, "10.0.0.2:4000", uint8(PCMU), 1)
+		w.jane = connect(w.prospect, "10.0.0.3:4000", uint8(PCMA), 2)
+		f(w)
+		if err := pool.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := pool.InUse(); n != 0 {
+			t.Errorf("%d streams are left", n)
+		}
+	})
+}
+
+func sequence(p wirePacket) uint16   { return binary.BigEndian.Uint16(p.data[2:]) }
+func timestamp(p wirePacket) uint32  { return binary.BigEndian.Uint32(p.data[4:]) }
+func payloadType(p wirePacket) uint8 { return p.data[1] & 0x7f }
+
+// wantLine fails unless packets are one RTP stream without a gap or a jump back.
+func wantLine(t *testing.T, packets []wirePacket) {
+	t.Helper()
+	for i, p := range packets[1:] {
+		last := packets[i]
+		if sequence(p) != sequence(last)+1 || string(p.data[8:12]) != string(last.data[8:12]) {
+			t.Fatalf("packet %d: sequence %d after %d", i+1, sequence(p), sequence(last))
+		}
+		if step := int32(timestamp(p) - timestamp(last)); step <= 0 && payloadType(p) != 101 {
+			t.Fatalf("packet %d: timestamp goes by %d", i+1, step)
+		}
+	}
+}
+
+func TestJoinPassesSoundBothWaysAtOnce(t *testing.T) {
+	inBubble(t, func(w *world) {
+		defer Join(w.rep, w.prospect)()
+		w.ana.talk(50, 0x55)
+		w.jane.talk(50, 0xd5)
+		atJane, atAna := w.jane.heard(), w.ana.heard()
+		if len(atJane) != 50 || len(atAna) != 50 {
+			t.Fatalf("%d packets came to the prospect, %d to the rep, of 50", len(atJane), len(atAna))
+		}
+		wantLine(t, atJane)
+		wantLine(t, atAna)
+		if want := between[0][0x55]; payloadType(atJane[0]) != uint8(PCMA) || atJane[0].data[rtpBytes] != want {
+			t.Errorf("the prospect, who speaks A-law, got type %d, octet %#x", payloadType(atJane[0]), atJane[0].data[rtpBytes])
+		}
+		if payloadType(atAna[0]) != uint8(PCMU) {
+			t.Errorf("the rep got type %d", payloadType(atAna[0]))
+		}
+	})
+}
+
+const rtpBytes = 12
+
+func TestOneStreamAcrossPromptAndTalk(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.ana.talk(1, 0)
+		if err := w.rep.Say(w.t.Context(), Chirp()); err != nil {
+			t.Fatal(err)
+		}
+		defer Join(w.rep, w.prospect)()
+		stop := w.rep.Play(Ringback("us"))
+		<-time.After(time.Second)
+		w.jane.talk(5, 0xd5) // not heard under the ringback
+		stop()
+		stop()
+		<-time.After(time.Second)
+		w.jane.talk(10, 0xd5)
+		got := w.ana.heard()
+		wantLine(t, got)
+		first, last := got[0], got[len(got)-1]
+		if elapsed := last.at.Sub(first.at); timestamp(last)-timestamp(first) != uint32(elapsed.Milliseconds()*8) {
+			t.Errorf("in %v the timestamp went by %d", elapsed, timestamp(last)-timestamp(first))
+		}
+		if n := len(got); n != 5+50+5+10 && n != 5+50+5+1+10 {
+			t.Errorf("%d packets", n)
+		}
+	})
+}
+
+func TestConfirmingPressIsHeardAndNotPassedOn(t *testing.T) {
+	inBubble(t, func(w *world) {
+		presses, stop := w.rep.Listen()
+		defer stop()
+		part := func() {}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			p := <-presses
+			if p.Digit != '1' || p.Up || p.Method != dtmf.MethodEvent {
+				t.Errorf("heard %+v", p)
+			}
+			part = Join(w.rep, w.prospect) // in the middle of the press
+		}()
+		w.ana.press('1')
+		<-done
+		defer part()
+		w.ana.press('2')
+		got := w.jane.heard()
+		for _, p := range got {
+			if payloadType(p) == 101 && p.data[rtpBytes] == 1 {
+				t.Fatal("the prospect got the rep's 1")
+			}
+		}
+		if len(got) != 8 {
+			t.Errorf("%d packets of the 2 came through", len(got))
+		}
+	})
+}
+
+func TestPressWithoutEndComesUp(t *testing.T) {
+	inBubble(t, func(w *world) {
+		presses, stop := w.rep.Listen()
+		defer stop()
+		w.ana.packet(101, 7, dtmf.AppendEvent(nil, '5', false, 10, 160))
+		down, up := <-presses, <-presses
+		if down.Up || !up.Up || up.Digit != '5' {
+			t.Errorf("heard %+v, %+v", down, up)
+		}
+	})
+}
+
+func TestInfoIsAPress(t *testing.T) {
+	inBubble(t, func(w *world) {
+		presses, stop := w.rep.Listen()
+		defer stop()
+		if err := w.rep.Info("application/dtmf-relay", []byte("Signal=1\r\nDuration=100\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if p := <-presses; p.Digit != '1' || p.Method != dtmf.MethodInfo {
+			t.Errorf("heard %+v", p)
+		}
+		if err := w.rep.Info("text/plain", nil); err == nil {
+			t.Error("text is a key")
+		}
+	})
+}
+
+func TestSilentLegIsLost(t *testing.T) {
+	inBubble(t, func(w *world) {
+		start := time.Now()
+		w.ana.talk(100, 0)
+		<-w.rep.Lost()
+		if d := time.Since(start); d < 31*time.Second || d > 33*time.Second {
+			t.Errorf("lost after %v", d)
+		}
+	})
+}
+
+func TestHeldLegIsNotLost(t *testing.T) {
+	inBubble(t, func(w *world) {
+		hold := append(w.ana.sdp(), "a=inactive\r\n"...)
+		answer, err := w.rep.Reoffer(hold)
+		if err != nil || !strings.Contains(string(answer), "a=inactive") || !w.rep.OnHold() {
+			t.Fatalf("answer %s, %v", answer, err)
+		}
+		select {
+		case <-w.rep.Lost():
+			t.Error("lost while held")
+		case <-time.After(5 * time.Minute):
+		}
+		if _, err := w.rep.Reoffer(w.ana.sdp()); err != nil || w.rep.OnHold() {
+			t.Errorf("not resumed: %v", err)
+		}
+		<-w.rep.Lost()
+	})
+}
+
+func TestStrangersAndGarbageAreNotHeard(t *testing.T) {
+	inBubble(t, func(w *world) {
+		defer Join(w.rep, w.prospect)()
+		presses, stop := w.rep.Listen()
+		defer stop()
+		for _, garbage := range []string{"", "x", strings.Repeat("\xff", 1400), "\x80\x00", "\xa0\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01\xff"} {
+			_, _ = w.ana.conn.WriteToUDPAddrPort([]byte(garbage), w.ana.to)
+		}
+		w.ana.talk(1, 0)
+		other := *w.jane // the prospect's phone sends to the rep's port
+		other.to = w.ana.to
+		other.press('1')
+		other.talk(50, 0)
+		if got := w.jane.heard(); len(got) != 1 {
+			t.Errorf("%d packets came through", len(got))
+		}
+		select {
+		case p := <-presses:
+			t.Errorf("a stranger pressed %c", p.Digit)
+		default:
+		}
+	})
+}
+
+func TestPortsRunOutAndCool(t *testing.T) {
+	inBubble(t, func(w *world) {
+		side := Side{Address: w.pool.cfg.Bind, Codecs: []Codec{PCMU}}
+		if _, _, err := w.pool.OpenPair(side, side); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := w.pool.OpenPair(side, side); !errors.Is(err, ErrNoPorts) {
+			t.Errorf("a fifth port: %v", err)
+		}
+		w.rep.Close()
+		w.rep.Close()
+		if _, err := w.pool.Open(side); !errors.Is(err, ErrNoPorts) {
+			t.Errorf("a port that still cools: %v", err)
+		}
+		<-time.After(5 * time.Second)
+		if s, err := w.pool.Open(side); err != nil || s.port != w.rep.port {
+			t.Errorf("after it has cooled: %v", err)
+		}
+	})
+}
+
+func TestSayEndsWithItsContext(t *testing.T) {
+	inBubble(t, func(w *world) {
+		why := errors.New("hung up")
+		ctx, cancel := context.WithCancelCause(w.t.Context())
+		time.AfterFunc(time.Second, func() { cancel(why) })
+		if err := w.rep.Say(ctx, Ringback("us")); !errors.Is(err, why) {
+			t.Errorf("got %v", err)
+		}
+		<-time.After(frameTime)
+		w.ana.heard()
+		<-time.After(time.Second)
+		if got := w.ana.heard(); len(got) != 0 {
+			t.Errorf("%d packets after it was stopped", len(got))
+		}
+	})
+}
+
+func TestEarlyAndFinalAnswerMayDiffer(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s, err := w.pool.Open(Side{Address: w.pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA}, EventPT: 101})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Accept(nil); err == nil {
+			t.Error("answered with nothing at all")
+		}
+		if err := s.Hear(w.ana.sdp()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Accept(nil); err != nil {
+			t.Errorf("the early answer does not stand: %v", err)
+		}
+		if err := s.Accept(w.jane.sdp()); err != nil {
+			t.Fatal(err)
+		}
+		if c, _ := s.Codec(); c != PCMA || *s.to.Load() != w.jane.conn.addr {
+			t.Errorf("codec %v, to %v", c, s.to.Load())
+		}
+		if err := s.Accept([]byte("v=0\r\n")); err == nil || *s.to.Load() != w.jane.conn.addr {
+			t.Error("a bad answer changed something")
+		}
+	})
+}
+
+func TestPreferPutsACodecFirst(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.rep.Prefer(PCMA)
+		if offer := string(w.rep.Offer()); !strings.Contains(offer, "RTP/AVP 8 0 101\r\n") || offer != string(w.rep.Offer()) {
+			t.Errorf("offer %s", offer)
+		}
+	})
+}
+
+// sink is a socket that swallows.
+type sink struct{ gone chan struct{} }
+
+func (s sink) ReadFromUDPAddrPort([]byte) (int, netip.AddrPort, error) {
+	<-s.gone
+	return 0, netip.AddrPort{}, net.ErrClosed
+}
+func (s sink) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) { return len(b), nil }
+func (s sink) LocalAddr() net.Addr                                        { return &net.UDPAddr{} }
+func (s sink) Close() error                                               { close(s.gone); return nil }
+
+// pair is two streams that are joined, one PCMU, and what brings a packet in.
+func pair(t testing.TB, codec Codec) (relay func()) {
+	pool, err := NewPool(Config{
+		Listen: func(netip.AddrPort) (PacketConn, error) { return sink{make(chan struct{})}, nil },
+		Bind:   netip.MustParseAddr("10.0.0.1"), MinPort: 20000, MaxPort: 20007,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	side := Side{Address: pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA}, EventPT: 101}
+	a, b, err := pool.OpenPair(side, side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := netip.MustParseAddrPort("192.0.2.1:4000")
+	for s, c := range map[*Stream]Codec{a: PCMU, b: codec} {
+		if err := s.Accept(fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP %d\r\n", c)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Join(a, b)
+	packet := append([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, make([]byte, frameSamples)...)
+	seq := uint16(0)
+	return func() {
+		seq++
+		binary.BigEndian.PutUint16(packet[2:], seq)
+		binary.BigEndian.PutUint32(packet[4:], uint32(seq)*frameSamples)
+		a.packet(time.Time{}, packet, far)
+	}
+}
+
+func TestRelayDoesNotAllocate(t *testing.T) {
+	for _, codec := range []Codec{PCMU, PCMA} {
+		if n := testing.AllocsPerRun(1000, pair(t, codec)); n != 0 {
+			t.Errorf("PCMU to %v: %v allocations a packet", codec, n)
+		}
+	}
+}
+
+func BenchmarkRelay(b *testing.B) {
+	for _, codec := range []Codec{PCMU, PCMA} {
+		b.Run("PCMU to "+codec.String(), func(b *testing.B) {
+			relay := pair(b, codec)
+			b.ReportAllocs()
+			for b.Loop() {
+				relay()
+			}
+		})
+	}
+}
+
+// FuzzPacket: no datagram hurts a stream.
+func FuzzPacket(f *testing.F) {
+	f.Add([]byte("\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x01abc"))
+	pool, err := NewPool(Config{
+		Listen: func(netip.AddrPort) (PacketConn, error) { return sink{make(chan struct{})}, nil },
+		Bind:   netip.MustParseAddr("10.0.0.1"), MinPort: 20000, MaxPort: 20003,
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	s, err := pool.Open(Side{Address: pool.cfg.Bind, Codecs: []Codec{PCMU}, EventPT: 101, InBand: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := s.Accept([]byte(usualSDP)); err != nil {
+		f.Fatal(err)
+	}
+	_, stop := s.Listen()
+	defer stop()
+	f.Fuzz(func(t *testing.T, datagram []byte) { s.packet(time.Unix(0, 0), datagram, described) })
+}
