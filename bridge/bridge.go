@@ -1,0 +1,196 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"tandem/media"
+)
+
+// Config is what calls are made of. Everything but Log is needed.
+type Config struct {
+	Trunks Trunks
+	Sound  Sound
+	Sink   Sink
+	Route  func(side Side, number string) (Route, bool)
+	Limits Limits
+	Sounds Sounds
+	Log    *slog.Logger // nil = none
+}
+
+// Route is how one leg reaches its number.
+type Route struct {
+	Trunk string
+	Media media.Side // what its stream is like; Call and Name are the bridge's to fill
+}
+
+// Sounds is what the rep hears from us.
+type Sounds struct {
+	Prompt   media.Clip
+	Ringback media.Clip
+	Chirp    media.Clip
+	Wrong    media.Clip            // a key that means nothing
+	Over     media.Clip            // the prospect hung up
+	Why      map[Reason]media.Clip // why the prospect was not reached
+}
+
+// Bridge is the calls that are up.
+type Bridge struct {
+	Config
+	log  *slog.Logger
+	halt context.CancelCauseFunc // ends every call
+	life context.Context
+	wait sync.WaitGroup
+
+	mu       sync.Mutex
+	calls    map[string]*call
+	reps     map[string]string // rep's number → call id
+	draining bool
+}
+
+// New returns a Bridge without calls.
+func New(cfg Config) *Bridge {
+	b := &Bridge{Config: cfg, log: cfg.Log, calls: make(map[string]*call), reps: make(map[string]string)}
+	if b.log == nil {
+		b.log = slog.New(slog.DiscardHandler)
+	}
+	b.life, b.halt = context.WithCancelCause(context.Background())
+	return b
+}
+
+// Start takes a call: its channels, its ports and its first event are certain
+// once it returns. Numbers are E.164. What cannot be taken is a *Refusal, and
+// nothing has happened.
+func (b *Bridge) Start(ctx context.Context, asked Asked) (Record, error) {
+	c, err := b.prepare(asked)
+	if err != nil {
+		return Record{}, err
+	}
+	if err := c.emit(ctx, Event{Type: CallQueued, Asked: &asked}); err != nil {
+		c.free()
+		return Record{}, &Refusal{Code: CodeStoreUnavailable, Detail: "The call could not be written down, so it was not placed. Try again.", RetryAfter: time.Second}
+	}
+	record := c.get()
+	b.wait.Go(c.live)
+	return record, nil
+}
+
+// prepare reserves all that a call needs.
+func (b *Bridge) prepare(asked Asked) (*call, error) {
+	rep, okRep := b.Route(Rep, asked.RepNumber)
+	prospect, okProspect := b.Route(Prospect, asked.To)
+	if !okRep || !okProspect {
+		return nil, &Refusal{Code: CodeNoTrunk, Detail: "No routing rule has a trunk for this number. See routing in tandem.yaml."}
+	}
+	c := &call{Bridge: b, id: NewID("call"), asked: asked, confirm: make(chan struct{}, 1)}
+	c.routes = map[Side]Route{Rep: rep, Prospect: prospect}
+	c.log = b.log.With("call", c.id)
+	if err := b.lock(c); err != nil {
+		return nil, err
+	}
+	release, err := b.Trunks.Reserve(rep.Trunk, prospect.Trunk)
+	if err != nil {
+		b.unlock(c)
+		return nil, &Refusal{Code: CodeNoCapacity, Detail: "Every channel of the trunk is taken: " + err.Error() + ".", RetryAfter: 10 * time.Second}
+	}
+	rep.Media.Call, rep.Media.Name = c.id, string(Rep)
+	prospect.Media.Call, prospect.Media.Name = c.id, string(Prospect)
+	c.rep, c.prospect, err = b.Sound.OpenPair(rep.Media, prospect.Media)
+	if err != nil {
+		release()
+		b.unlock(c)
+		return nil, &Refusal{Code: CodeNoCapacity, Detail: err.Error() + ".", RetryAfter: 10 * time.Second}
+	}
+	c.ctx, c.end = context.WithCancelCause(b.life)
+	c.free = sync.OnceFunc(func() {
+		c.rep.Close()
+		c.prospect.Close()
+		release()
+		b.unlock(c)
+		c.end(nil)
+	})
+	return c, nil
+}
+
+// lock makes c the rep's one call.
+func (b *Bridge) lock(c *call) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.draining {
+		return &Refusal{Code: CodeDraining, Detail: "The server is shutting down and takes no new calls.", RetryAfter: 30 * time.Second}
+	}
+	if live, busy := b.reps[c.asked.RepNumber]; busy && b.Limits.OneCallPerRep {
+		return &Refusal{Code: CodeRepBusy, Detail: "The rep has a call up. End it, or wait.", ActiveCall: live}
+	}
+	b.calls[c.id], b.reps[c.asked.RepNumber] = c, c.id
+	return nil
+}
+
+func (b *Bridge) unlock(c *call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.calls, c.id)
+	if b.reps[c.asked.RepNumber] == c.id {
+		delete(b.reps, c.asked.RepNumber)
+	}
+}
+
+func (b *Bridge) find(id string) (*call, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c := b.calls[id]; c != nil {
+		return c, nil
+	}
+	return nil, &Refusal{Code: CodeNotFound, Detail: "No call with this id is up."}
+}
+
+// Get returns a live call's record.
+func (b *Bridge) Get(id string) (Record, error) {
+	c, err := b.find(id)
+	if err != nil {
+		return Record{}, err
+	}
+	return c.get(), nil
+}
+
+// Hangup ends a live call, whatever it is at. It may be called again.
+func (b *Bridge) Hangup(id string) (Record, error) {
+	c, err := b.find(id)
+	if err != nil {
+		return Record{}, err
+	}
+	c.end(End{Reason: ReasonCanceledByAPI, By: ByAPI})
+	return c.get(), nil
+}
+
+// Confirm is the Connect button: it counts as the key, from the rep's answer on.
+func (b *Bridge) Confirm(id string) (Record, error) {
+	c, err := b.find(id)
+	if err != nil {
+		return Record{}, err
+	}
+	record := c.get()
+	switch record.Status {
+	case Queued, CallingRep:
+		return Record{}, &Refusal{Code: CodeTooEarly, Detail: "The rep's phone has not been answered yet."}
+	case AwaitingConfirmation:
+		select {
+		case c.confirm <- struct{}{}:
+		default: // pressed twice
+		}
+	}
+	return record, nil
+}
+
+// Drain takes no more calls and waits for those that are up. When ctx ends
+// first, it ends them, and waits for that.
+func (b *Bridge) Drain(ctx context.Context) {
+	b.mu.Lock()
+	b.draining = true
+	b.mu.Unlock()
+	stop := context.AfterFunc(ctx, func() { b.halt(End{Reason: ReasonServerShutdown, By: BySystem}) })
+	defer stop()
+	b.wait.Wait()
+}

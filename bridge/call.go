@@ -1,0 +1,199 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"tandem/dtmf"
+	"tandem/media"
+	"tandem/sip"
+)
+
+// call is one pass-through: ring the rep, hear a 1, ring the prospect, let them
+// talk. Its methods run in its own goroutine, but for get.
+type call struct {
+	*Bridge
+	id     string
+	asked  Asked
+	routes map[Side]Route
+	log    *slog.Logger
+
+	ctx     context.Context
+	end     context.CancelCauseFunc // with an End: whoever is first ends the call
+	confirm chan struct{}           // the Connect button
+	free    func()
+
+	rep, prospect *media.Stream
+	over          []<-chan struct{} // Done of every leg
+
+	mu      sync.Mutex
+	record  Record
+	unsaved []Event // applied, and not kept by the Sink yet
+}
+
+// live is the call's goroutine.
+func (c *call) live() {
+	c.finish(c.run(c.ctx))
+}
+
+// run carries the call from the request to the last hang-up. It is the whole
+// state machine: every step is a state, every return an ending, every defer a
+// clean-up that happens whatever the ending.
+func (c *call) run(ctx context.Context) (end End) {
+	defer c.rescue(&end)
+	presses, deaf := c.rep.Listen()
+	defer deaf()
+
+	// 1. Ring the rep.
+	rep, err := c.ring(ctx, Rep, c.rep, nil)
+	if err != nil {
+		return err.or(ReasonRepNoAnswer)
+	}
+	defer rep.hangUp()
+
+	// 2. Ask the rep to press 1. Keys from before the answer do not count.
+	for len(presses) > 0 {
+		<-presses
+	}
+	flag, err := c.ask(rep.ctx, presses)
+	if err != nil {
+		return err.or(ReasonRepLeftPrompt)
+	}
+	if err := c.must(rep.ctx, Event{Type: CallRepConfirmed, Flag: flag}); err != nil {
+		return err.or(ReasonInternalError)
+	}
+
+	// 3. Ring the prospect. The rep hears ringing, or what the far network plays.
+	part := media.Join(c.rep, c.prospect)
+	defer part()
+	quiet := c.comfort(rep.ctx)
+	if codec, ok := c.rep.Codec(); ok {
+		c.prospect.Prefer(codec)
+	}
+	prospect, err := c.ring(rep.ctx, Prospect, c.prospect, rep.leg.WhileUp)
+	quiet()
+	if err != nil {
+		return c.explain(rep.ctx, err.or(ReasonRepGone))
+	}
+	defer prospect.hangUp()
+
+	// 4. Let them talk, until one hangs up, one falls silent, or time is up.
+	if err := c.emit(ctx, Event{Type: CallConnected}); err != nil {
+		c.log.Error("bridge: event not kept yet", "err", err) // they talk all the same
+	}
+	return c.explain(rep.ctx, c.talk(prospect.ctx))
+}
+
+// up is a leg that is answered.
+type up struct {
+	leg    AnsweredLeg
+	ctx    context.Context // ends with the leg, or with the call; its Cause is an End
+	hangUp func()
+}
+
+// ring calls one side, and returns once it has answered with sound we can carry.
+func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard func(func() error) error) (*up, *End) {
+	route, number, dialing, answered := c.routes[side], c.asked.RepNumber, CallRepDialing, CallRepAnswered
+	if side == Prospect {
+		number, dialing, answered = c.asked.To, CallProspectDialing, CallProspectAnswered
+	}
+	if err := c.turn(ctx, route.Trunk); err != nil {
+		return nil, err
+	}
+	if err := c.must(ctx, Event{Type: dialing, Side: side, Trunk: route.Trunk}); err != nil {
+		return nil, err
+	}
+	leg, rang, err := c.dial(ctx, side, sip.Invite{
+		Trunk: route.Trunk, Call: c.id, Side: string(side),
+		From: c.asked.CallerID, To: number,
+		Offer: sound.Offer(), Timeouts: c.Limits.dial(side),
+		Reoffer: sound.Reoffer, Reaccept: sound.Accept, Guard: guard,
+		OnInfo: func(kind string, body []byte) {
+			if err := sound.Info(kind, body); err != nil {
+				c.log.Debug("bridge: info not understood", "side", side, "err", err)
+			}
+		},
+	}, sound)
+	if err != nil {
+		end := refused(side, err, rang)
+		c.legOver(side, end)
+		return nil, &end
+	}
+	c.over = append(c.over, leg.Done())
+	if err := sound.Accept(leg.Answer()); err != nil {
+		leg.Hangup(sip.Incompatible)
+		end := End{Reason: badCodec.of(side), By: ByCarrier, Side: side, Hangup: &Hangup{Cause: CauseError, Text: err.Error()}, Err: err}
+		c.legOver(side, end)
+		return nil, &end
+	}
+	answer := c.emit(ctx, Event{Type: answered, Side: side})
+	if answer != nil {
+		c.log.Error("bridge: event not kept yet", "side", side, "err", answer)
+	}
+	return c.narrow(ctx, side, leg), nil
+}
+
+// narrow makes a context that ends with a leg.
+func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg) *up {
+	here, down := context.WithCancelCause(ctx)
+	forget := context.AfterFunc(leg.Context(), func() { down(gone(side, context.Cause(leg.Context()))) })
+	return &up{leg: leg, ctx: here, hangUp: func() {
+		forget()
+		down(nil)
+		leg.Hangup(sip.NormalClearing)
+		end := gone(side, context.Cause(leg.Context()))
+		c.legOver(side, end)
+	}}
+}
+
+// ask plays the prompt until the rep presses the key, another says no, or time
+// is up.
+func (c *call) ask(ctx context.Context, presses <-chan dtmf.Press) (Flag, *End) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.Confirm, End{Reason: ReasonRepNoConfirm, By: BySystem})
+	var prompting sync.WaitGroup
+	prompting.Go(func() { c.prompt(ctx) })
+	defer prompting.Wait()
+	defer cancel()
+	for {
+		select {
+		case p := <-presses:
+			switch {
+			case p.Up:
+			case p.Digit == c.Limits.Digit:
+				return confirmedBy[p.Method], nil
+			case p.Digit == c.Limits.Decline:
+				return "", &End{Reason: ReasonRepDeclinedByKey, By: ByRep}
+			default:
+				c.rep.Play(c.Sounds.Wrong)
+			}
+		case <-c.confirm:
+			return FlagConfirmedByUI, nil
+		case <-ctx.Done():
+			end := causeOf(ctx)
+			return "", &end
+		}
+	}
+}
+
+// talk only waits: the sound passes in the streams' own goroutines, not here.
+func (c *call) talk(ctx context.Context) End {
+	limit := c.Limits.Talk
+	if asked := c.asked.MaxDuration; asked > 0 {
+		limit = min(limit, asked)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, End{Reason: ReasonMaxDuration, By: BySystem})
+	defer cancel()
+	select {
+	case <-c.rep.Lost():
+		return End{Reason: ReasonMediaTimeout, By: BySystem, Side: Rep}
+	case <-c.prospect.Lost():
+		return End{Reason: ReasonMediaTimeout, By: BySystem, Side: Prospect}
+	case <-ctx.Done():
+		end := causeOf(ctx)
+		if end.Reason == ReasonCanceledByAPI {
+			end.Reason = ReasonCompleted
+		}
+		return end.or(ReasonCompleted)
+	}
+}

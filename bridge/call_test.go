@@ -1,0 +1,438 @@
+package bridge
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tandem/dtmf"
+	"tandem/media"
+	"tandem/sip"
+)
+
+const (
+	repNumber      = "+441632960001"
+	prospectNumber = "+441632960002"
+)
+
+// world is a bridge whose trunk is the script of a test, on virtual time.
+type world struct {
+	t    *testing.T
+	b    *Bridge
+	pool *media.Pool
+	far  map[string]*far // by number
+
+	mu     sync.Mutex
+	conns  map[netip.AddrPort]*conn
+	events []Event
+	full   bool // the Sink refuses
+	taken  int  // channels
+}
+
+// far is what happens when a number is dialled.
+type far struct {
+	w       *world
+	addr    netip.AddrPort
+	rings   time.Duration // after a 180; then answer or err
+	err     error         // instead of an answer
+	never   bool          // rings until it is given up
+	dialed  int
+	leg     *fakeLeg
+	offered string
+}
+
+type fakeLeg struct {
+	answer []byte
+	ctx    context.Context
+	down   context.CancelCauseFunc
+	mu     sync.Mutex
+	byes   int
+	done   chan struct{}
+}
+
+func (l *fakeLeg) Answer() []byte           { return l.answer }
+func (l *fakeLeg) Context() context.Context { return l.ctx }
+func (l *fakeLeg) Done() <-chan struct{}    { return l.done }
+
+func (l *fakeLeg) WhileUp(f func() error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() != nil {
+		return context.Cause(l.ctx)
+	}
+	return f()
+}
+
+func (l *fakeLeg) Hangup(sip.Reason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() == nil {
+		l.byes++
+		l.down(&sip.Ended{By: sip.Us})
+		close(l.done)
+	}
+}
+
+// bye is the far side hanging up.
+func (l *fakeLeg) bye() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() == nil {
+		l.down(&sip.Ended{By: sip.Peer, Reason: sip.NormalClearing})
+		close(l.done)
+	}
+}
+
+func (w *world) Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error) {
+	f := w.far[inv.To]
+	w.mu.Lock()
+	f.dialed++
+	w.mu.Unlock()
+	f.offered = string(inv.Offer)
+	if inv.Guard != nil {
+		if err := inv.Guard(func() error { return nil }); err != nil {
+			return nil, err
+		}
+	}
+	inv.OnProgress(sip.Progress{Code: 180, Text: "Ringing"})
+	wait := f.rings
+	if f.never {
+		wait = inv.Timeouts.Ring
+	}
+	select {
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-time.After(wait):
+	}
+	switch {
+	case f.never:
+		return nil, &sip.Error{Err: sip.ErrNoAnswer}
+	case f.err != nil:
+		return nil, f.err
+	}
+	l := &fakeLeg{done: make(chan struct{})}
+	l.ctx, l.down = context.WithCancelCause(context.Background())
+	l.answer = []byte("v=0\r\no=- 1 1 IN IP4 " + f.addr.Addr().String() + "\r\ns=-\r\nc=IN IP4 " + f.addr.Addr().String() +
+		"\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n")
+	w.mu.Lock()
+	f.leg = l
+	w.mu.Unlock()
+	return l, nil
+}
+
+func (w *world) Reserve(trunks ...string) (func(), error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.taken+len(trunks) > 4 {
+		return nil, sip.ErrNoChannel
+	}
+	w.taken += len(trunks)
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.taken -= len(trunks)
+	}, nil
+}
+
+func (w *world) Turn(context.Context, string) error { return nil }
+
+func (w *world) Emit(_ context.Context, _ Record, events ...Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.full {
+		return errors.New("disk full")
+	}
+	w.events = append(w.events, events...)
+	return nil
+}
+
+// conn is a socket of the bridge's; only what comes in matters here.
+type conn struct {
+	in   chan []byte
+	from netip.AddrPort
+	gone chan struct{}
+	once sync.Once
+}
+
+func (c *conn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	select {
+	case p := <-c.in:
+		return copy(b, p), c.from, nil
+	case <-c.gone:
+		return 0, netip.AddrPort{}, net.ErrClosed
+	}
+}
+func (c *conn) WriteToUDPAddrPort(b []byte, _ netip.AddrPort) (int, error) { return len(b), nil }
+func (c *conn) LocalAddr() net.Addr                                        { return &net.UDPAddr{} }
+func (c *conn) Close() error                                               { c.once.Do(func() { close(c.gone) }); return nil }
+
+func inBubble(t *testing.T, f func(w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, conns: make(map[netip.AddrPort]*conn)}
+		w.far = map[string]*far{
+			repNumber:      {w: w, addr: netip.MustParseAddrPort("10.0.0.2:4000"), rings: 2 * time.Second},
+			prospectNumber: {w: w, addr: netip.MustParseAddrPort("10.0.0.3:4000"), rings: 3 * time.Second},
+		}
+		var err error
+		w.pool, err = media.NewPool(media.Config{
+			Listen: func(addr netip.AddrPort) (media.PacketConn, error) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.conns[addr] = &conn{in: make(chan []byte, 100), gone: make(chan struct{})}
+				return w.conns[addr], nil
+			},
+			Bind: netip.MustParseAddr("10.0.0.1"), MinPort: 20000, MaxPort: 20099, Silence: 30 * time.Second,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.b = New(Config{
+			Trunks: w, Sound: w.pool, Sink: w, Limits: DefaultLimits(),
+			Route: func(Side, string) (Route, bool) {
+				return Route{Trunk: "carrier", Media: media.Side{
+					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101}}, true
+			},
+			Sounds: Sounds{Prompt: media.Chirp(), Ringback: media.Ringback("us"), Chirp: media.Chirp(), Wrong: media.ErrorTone(),
+				Over: media.EndTone(), Why: map[Reason]media.Clip{ReasonProspectBusy: media.EndTone()}},
+		})
+		f(w)
+		w.b.Drain(t.Context())
+		if n := w.pool.InUse(); n != 0 || w.taken != 0 || len(w.b.calls) != 0 || len(w.b.reps) != 0 {
+			t.Errorf("left behind: %d streams, %d channels, %d calls", n, w.taken, len(w.b.calls))
+		}
+		_ = w.pool.Close()
+	})
+}
+
+func (w *world) start() string {
+	w.t.Helper()
+	record, err := w.b.Start(w.t.Context(), Asked{RepNumber: repNumber, To: prospectNumber, CallerID: "+441632960000"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return record.ID
+}
+
+// press is the rep's phone sending a key, first packet to last.
+func (w *world) press(digit byte) {
+	w.mu.Lock()
+	c := w.conns[netip.MustParseAddrPort("10.0.0.1:20000")]
+	c.from = w.far[repNumber].addr
+	w.mu.Unlock()
+	ts := uint32(time.Now().UnixMilli() * 8)
+	for i := range 3 {
+		p := binary.BigEndian.AppendUint32([]byte{0x80, 101, 0, byte(i)}, ts)
+		p = binary.BigEndian.AppendUint32(p, 7)
+		c.in <- dtmf.AppendEvent(p, digit, true, 10, 800)
+	}
+	synctest.Wait()
+}
+
+// until waits for an event of this type.
+func (w *world) until(kind EventType) {
+	w.t.Helper()
+	for range 3000 {
+		synctest.Wait()
+		w.mu.Lock()
+		seen := slices.ContainsFunc(w.events, func(e Event) bool { return e.Type == kind })
+		w.mu.Unlock()
+		if seen {
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	w.t.Fatalf("no %s", kind)
+}
+
+// wantEnd waits for the call's end and checks what every end must be.
+func (w *world) wantEnd(outcome Outcome, reason Reason, by By) {
+	w.t.Helper()
+	w.until(CallEnded)
+	<-time.After(10 * time.Second)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var record Record
+	for i, e := range w.events {
+		if e.Seq != i+1 {
+			w.t.Errorf("event %d has sequence %d", i+1, e.Seq)
+		}
+		if e.Type == CallEnded && i != len(w.events)-1 {
+			w.t.Errorf("%s came after the end", w.events[i+1].Type)
+		}
+		record.Apply(e)
+	}
+	if got := *record.Ending; got != (Ending{outcome, reason, by}) {
+		w.t.Errorf("ended %+v, want %s, %s by %s", got, outcome, reason, by)
+	}
+	for number, f := range w.far {
+		if f.leg != nil && f.leg.ctx.Err() == nil {
+			w.t.Errorf("%s is still up", number)
+		}
+		if f.leg != nil && f.leg.byes > 1 {
+			w.t.Errorf("%s was hung up %d times", number, f.leg.byes)
+		}
+	}
+}
+
+func (w *world) dialed(number string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.far[number].dialed
+}
+
+func (w *world) hangUp(number string) {
+	w.mu.Lock()
+	l := w.far[number].leg
+	w.mu.Unlock()
+	l.bye()
+}
+
+func TestEveryStateEveryEnding(t *testing.T) {
+	tests := []struct {
+		name    string
+		before  func(w *world)
+		state   EventType // until which the call goes on by itself; 1 is pressed when it asks
+		happen  func(w *world, id string)
+		outcome Outcome
+		reason  Reason
+		by      By
+		reached bool // the prospect was dialled
+	}{
+		{"rep busy", func(w *world) { w.far[repNumber].err = refusal(486, 0) }, "", nil, RepBusy, ReasonRepBusy, ByRep, false},
+		{"rep does not answer", func(w *world) { w.far[repNumber].never = true }, "", nil, RepNoAnswer, ReasonRepNoAnswer, BySystem, false},
+		{"trunk refuses rep", func(w *world) { w.far[repNumber].err = refusal(500, 0) }, "", nil, Failed, ReasonRepTrunk, ByCarrier, false},
+		{"API ends while rep rings", nil, CallRepRinging, func(w *world, id string) { _, _ = w.b.Hangup(id); _, _ = w.b.Hangup(id) }, Canceled, ReasonCanceledByAPI, ByAPI, false},
+		{"shutdown while rep rings", nil, CallRepRinging, shutdown, Canceled, ReasonServerShutdown, BySystem, false},
+
+		{"rep presses nothing", nil, CallRepAnswered, nil, RepNotConfirmed, ReasonRepNoConfirm, BySystem, false},
+		{"rep presses 2", nil, CallRepAnswered, func(w *world, _ string) { w.press('2') }, RepDeclined, ReasonRepDeclinedByKey, ByRep, false},
+		{"rep presses 5", nil, CallRepAnswered, func(w *world, _ string) { w.press('5') }, RepNotConfirmed, ReasonRepNoConfirm, BySystem, false},
+		{"rep hangs up at the prompt", nil, CallRepAnswered, func(w *world, _ string) { w.hangUp(repNumber) }, RepDeclined, ReasonRepLeftPrompt, ByRep, false},
+		{"API ends at the prompt", nil, CallRepAnswered, func(w *world, id string) { _, _ = w.b.Hangup(id) }, Canceled, ReasonCanceledByAPI, ByAPI, false},
+		{"disk full at the press", nil, CallRepAnswered, func(w *world, _ string) { w.fill(); w.press('1'); w.empty() }, Failed, ReasonInternalError, BySystem, false},
+
+		{"prospect busy", func(w *world) { w.far[prospectNumber].err = refusal(486, 0) }, CallRepConfirmed, nil, ProspectBusy, ReasonProspectBusy, ByProspect, true},
+		{"prospect does not answer", func(w *world) { w.far[prospectNumber].never = true }, CallRepConfirmed, nil, ProspectNoAnswer, ReasonProspectNoAnswer, BySystem, true},
+		{"prospect's number is none", func(w *world) { w.far[prospectNumber].err = refusal(404, 1) }, CallRepConfirmed, nil, ProspectUnreachable, ReasonProspectInvalid, ByCarrier, true},
+		{"rep hangs up while prospect rings", nil, CallProspectRinging, func(w *world, _ string) { w.hangUp(repNumber) }, Canceled, ReasonRepGone, ByRep, true},
+		{"API ends while prospect rings", nil, CallProspectRinging, func(w *world, id string) { _, _ = w.b.Hangup(id) }, Canceled, ReasonCanceledByAPI, ByAPI, true},
+
+		{"prospect hangs up", nil, CallConnected, func(w *world, _ string) { w.hangUp(prospectNumber) }, Completed, ReasonCompleted, ByProspect, true},
+		{"rep hangs up", nil, CallConnected, func(w *world, _ string) { w.hangUp(repNumber) }, Completed, ReasonCompleted, ByRep, true},
+		{"prospect hangs up after the rep did", nil, CallConnected, func(w *world, _ string) { w.hangUp(repNumber); synctest.Wait(); w.hangUp(prospectNumber) }, Completed, ReasonCompleted, ByRep, true},
+		{"API ends the talk", nil, CallConnected, func(w *world, id string) { _, _ = w.b.Hangup(id) }, Completed, ReasonCompleted, ByAPI, true},
+		{"shutdown while they talk", nil, CallConnected, shutdown, Completed, ReasonServerShutdown, BySystem, true},
+		{"nobody is heard", nil, CallConnected, nil, Completed, ReasonMediaTimeout, BySystem, true},
+		{"time is up", func(w *world) { w.b.Limits.Talk = 10 * time.Second }, CallConnected, nil, TimeLimit, ReasonMaxDuration, BySystem, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				w.t = t
+				if tt.before != nil {
+					tt.before(w)
+				}
+				id := w.start()
+				if slices.Contains([]EventType{CallRepConfirmed, CallProspectRinging, CallConnected}, tt.state) {
+					w.until(CallRepAnswered)
+					w.press('1')
+				}
+				if tt.state != "" {
+					w.until(tt.state)
+				}
+				if tt.happen != nil {
+					tt.happen(w, id)
+				}
+				w.wantEnd(tt.outcome, tt.reason, tt.by)
+				if got := w.dialed(prospectNumber) > 0; got != tt.reached || w.dialed(prospectNumber) > 1 {
+					t.Errorf("the prospect was dialled %d times", w.dialed(prospectNumber))
+				}
+			})
+		})
+	}
+}
+
+func shutdown(w *world, _ string) {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	w.b.Drain(now)
+}
+
+func (w *world) fill()  { w.mu.Lock(); w.full = true; w.mu.Unlock() }
+func (w *world) empty() { w.mu.Lock(); w.full = false; w.mu.Unlock() }
+
+func TestConnectButtonCountsFromTheAnswerOn(t *testing.T) {
+	inBubble(t, func(w *world) {
+		id := w.start()
+		w.until(CallRepRinging)
+		var refused *Refusal
+		if _, err := w.b.Confirm(id); !errors.As(err, &refused) || refused.Code != CodeTooEarly {
+			t.Errorf("before the answer: %v", err)
+		}
+		w.until(CallRepAnswered)
+		for range 2 {
+			if _, err := w.b.Confirm(id); err != nil {
+				t.Error(err)
+			}
+		}
+		w.until(CallConnected)
+		w.hangUp(prospectNumber)
+		w.wantEnd(Completed, ReasonCompleted, ByProspect)
+	})
+}
+
+func TestKeyBeforeTheAnswerDoesNotCount(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start()
+		w.until(CallRepRinging)
+		w.press('1')
+		w.wantEnd(RepNotConfirmed, ReasonRepNoConfirm, BySystem)
+	})
+}
+
+func TestOneCallPerRep(t *testing.T) {
+	inBubble(t, func(w *world) {
+		id := w.start()
+		_, err := w.b.Start(w.t.Context(), Asked{RepNumber: repNumber, To: prospectNumber})
+		var refused *Refusal
+		if !errors.As(err, &refused) || refused.Code != CodeRepBusy || refused.ActiveCall != id {
+			t.Errorf("got %v", err)
+		}
+		_, _ = w.b.Hangup(id)
+		w.wantEnd(Canceled, ReasonCanceledByAPI, ByAPI)
+	})
+}
+
+func TestFullDiskRefusesACallAndLosesNothing(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.fill()
+		_, err := w.b.Start(w.t.Context(), Asked{RepNumber: repNumber, To: prospectNumber})
+		var refused *Refusal
+		if !errors.As(err, &refused) || refused.Code != CodeStoreUnavailable || w.dialed(repNumber) != 0 {
+			t.Errorf("got %v", err)
+		}
+		w.empty()
+	})
+}
+
+func TestFullDiskKeepsALiveCallAndItsEnd(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.start()
+		w.until(CallRepAnswered)
+		w.press('1')
+		w.until(CallConnected)
+		w.fill()
+		w.hangUp(prospectNumber)
+		<-time.After(time.Minute)
+		w.empty()
+		w.wantEnd(Completed, ReasonCompleted, ByProspect)
+	})
+}

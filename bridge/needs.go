@@ -1,0 +1,44 @@
+package bridge
+
+import (
+	"context"
+
+	"tandem/media"
+	"tandem/sip"
+)
+
+// AnsweredLeg is an answered call to one side: *sip.Leg, or a fake of it in tests.
+type AnsweredLeg interface {
+	// Answer is the SDP of the 2xx, nil if an earlier one stands.
+	Answer() []byte
+	// Context ends with the dialog; its Cause is then a *sip.Ended.
+	Context() context.Context
+	// WhileUp runs f in the critical section that an incoming BYE takes.
+	WhileUp(f func() error) error
+	// Hangup sends a BYE and returns at once. It may be called again.
+	Hangup(why sip.Reason)
+	// Done is closed when nothing more of the dialog is on the wire.
+	Done() <-chan struct{}
+}
+
+// Trunks places calls: *sip.Endpoint behind an adapter, or a fake in tests.
+type Trunks interface {
+	// Dial returns an answered Leg, or an error and nothing left ringing.
+	Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error)
+	// Reserve takes one channel for every trunk named, or sip.ErrNoChannel.
+	Reserve(trunks ...string) (release func(), err error)
+	// Turn waits for the trunk's next calls-per-second slot.
+	Turn(ctx context.Context, trunk string) error
+}
+
+// Sound lends the streams of a call's two legs: *media.Pool.
+type Sound interface {
+	OpenPair(rep, prospect media.Side) (*media.Stream, *media.Stream, error)
+}
+
+// Sink keeps what is said of calls.
+type Sink interface {
+	// Emit keeps events, and the record that they lead to, durably before it
+	// returns nil. On an error nothing of them is kept.
+	Emit(ctx context.Context, record Record, events ...Event) error
+}

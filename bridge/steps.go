@@ -1,0 +1,159 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"tandem/dtmf"
+	"tandem/media"
+	"tandem/sip"
+)
+
+// confirmedBy is the flag of how a key was heard.
+var confirmedBy = map[dtmf.Method]Flag{
+	dtmf.MethodEvent:  FlagConfirmedEvent,
+	dtmf.MethodInBand: FlagConfirmedInBand,
+	dtmf.MethodInfo:   FlagConfirmedInfo,
+}
+
+// or names an end that does not say why: what a hang-up is called depends on
+// how far the call had come.
+func (e *End) or(reason Reason) End {
+	named := *e
+	if named.Reason == "" {
+		named.Reason = reason
+	}
+	return named
+}
+
+// dial are the limits of one side's INVITE.
+func (l *Limits) dial(side Side) sip.Timeouts {
+	if side == Rep {
+		return sip.Timeouts{Trying: l.Trying, Progress: l.RepProgress, Ring: l.RepRing, Absolute: l.RepTotal}
+	}
+	return sip.Timeouts{Trying: l.Trying, Progress: l.ProspectProgress, Ring: l.ProspectRing, Absolute: l.ProspectTotal}
+}
+
+// turn waits for the trunk's calls-per-second slot.
+func (c *call) turn(ctx context.Context, trunk string) *End {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.Queue, End{Reason: ReasonQueueTimeout, By: BySystem})
+	defer cancel()
+	if err := c.Trunks.Turn(ctx, trunk); err != nil {
+		end := refused("", err, false)
+		return &end
+	}
+	return nil
+}
+
+// dial places a call and announces what it hears of it, in order. rang says
+// whether the far end rang.
+func (c *call) dial(ctx context.Context, side Side, inv sip.Invite, sound *media.Stream) (leg AnsweredLeg, rang bool, err error) {
+	news := make(chan Event, 2) // at most one of each kind, so that no one waits
+	early := false
+	ringing, flag := CallRepRinging, Flag("")
+	if side == Prospect {
+		ringing, flag = CallProspectRinging, FlagProspectRang
+	}
+	inv.OnProgress = func(p sip.Progress) {
+		if !rang && p.Code >= 180 {
+			rang = true
+			news <- Event{Type: ringing, Side: side, Flag: flag}
+		}
+		if len(p.SDP) == 0 {
+			return
+		}
+		if err := sound.Hear(p.SDP); err != nil {
+			c.log.Warn("bridge: early media not understood", "side", side, "err", err)
+		} else if !early && side == Prospect {
+			early = true
+			news <- Event{Type: CallUpdated, Side: side, Flag: FlagEarlyMedia}
+		}
+	}
+	dialed := make(chan struct{})
+	go func() {
+		defer close(dialed)
+		leg, err = c.Trunks.Dial(ctx, inv)
+	}()
+	for {
+		select {
+		case e := <-news:
+			c.say(e)
+		case <-dialed:
+			for len(news) > 0 {
+				c.say(<-news)
+			}
+			return leg, rang, err
+		}
+	}
+}
+
+// prompt says what to press, with pauses, once the rep's sound is open.
+func (c *call) prompt(ctx context.Context) {
+	first := time.NewTimer(c.Limits.RTPStart)
+	defer first.Stop()
+	select {
+	case <-c.rep.Started():
+	case <-first.C:
+	case <-ctx.Done():
+		return
+	}
+	pause := c.Limits.PromptDelay
+	for range c.Limits.Plays {
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return
+		}
+		if c.rep.Say(ctx, c.Sounds.Prompt) != nil {
+			return
+		}
+		pause = c.Limits.PromptGap
+	}
+}
+
+// comfort lets the rep hear that the key counted, and then ringing, until the
+// prospect's own network is heard or quiet is called.
+func (c *call) comfort(ctx context.Context) (quiet func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if c.rep.Say(ctx, c.Sounds.Chirp) != nil {
+			return
+		}
+		defer c.rep.Play(c.Sounds.Ringback)()
+		select {
+		case <-c.prospect.Started():
+		case <-ctx.Done():
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+// explain tells a rep who is still there why there is nobody to talk to.
+func (c *call) explain(ctx context.Context, end End) End {
+	clip, known := c.Sounds.Why[end.Reason]
+	if end.Reason == ReasonCompleted && end.By == ByProspect {
+		clip, known = c.Sounds.Over, true
+	}
+	if !known || !c.Limits.Explain || ctx.Err() != nil {
+		return end
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.Limits.WrapUp)
+	defer cancel()
+	_ = c.rep.Say(ctx, clip) // cut short if the rep hangs up
+	return end
+}
+
+// rescue turns a panic into an ending that is reported as the bug it is.
+func (c *call) rescue(end *End) {
+	if fault := recover(); fault != nil {
+		c.log.Error("bridge: call panicked", "err", fault, "stack", string(debug.Stack()))
+		*end = End{Reason: ReasonInternalError, By: BySystem, Err: fmt.Errorf("panic: %v", fault)}
+	}
+}
