@@ -15,6 +15,7 @@ type Config struct {
 	Sound  Sound
 	Sink   Sink
 	Route  func(side Side, number string) (Route, bool)
+	Policy func() *Policy // as it stands now
 	Limits Limits
 	Sounds Sounds
 	Log    *slog.Logger // nil = none
@@ -22,8 +23,9 @@ type Config struct {
 
 // Route is how one leg reaches its number.
 type Route struct {
-	Trunk string
-	Media media.Side // what its stream is like; Call and Name are the bridge's to fill
+	Trunk     string
+	CallerIDs []string   // numbers the trunk may show, its default first; none = any
+	Media     media.Side // what its stream is like; Call and Name are the bridge's to fill
 }
 
 // Sounds is what the rep hears from us.
@@ -61,14 +63,17 @@ func New(cfg Config) *Bridge {
 }
 
 // Start takes a call: its channels, its ports and its first event are certain
-// once it returns. Numbers are E.164. What cannot be taken is a *Refusal, and
-// nothing has happened.
-func (b *Bridge) Start(ctx context.Context, asked Asked) (Record, error) {
-	c, err := b.prepare(asked)
+// once it returns. What cannot be taken is a *Refusal, and nothing has happened.
+func (b *Bridge) Start(ctx context.Context, request Request) (Record, error) {
+	asked, err := b.Policy().parse(request)
 	if err != nil {
 		return Record{}, err
 	}
-	if err := c.emit(ctx, Event{Type: CallQueued, Asked: &asked}); err != nil {
+	c, err := b.prepare(request.ID, asked)
+	if err != nil {
+		return Record{}, err
+	}
+	if err := c.emit(ctx, Event{Type: CallQueued, Asked: &c.asked}); err != nil {
 		c.free()
 		return Record{}, &Refusal{Code: CodeStoreUnavailable, Detail: "The call could not be written down, so it was not placed. Try again.", RetryAfter: time.Second}
 	}
@@ -78,13 +83,19 @@ func (b *Bridge) Start(ctx context.Context, asked Asked) (Record, error) {
 }
 
 // prepare reserves all that a call needs.
-func (b *Bridge) prepare(asked Asked) (*call, error) {
+func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 	rep, okRep := b.Route(Rep, asked.RepNumber)
 	prospect, okProspect := b.Route(Prospect, asked.To)
 	if !okRep || !okProspect {
 		return nil, &Refusal{Code: CodeNoTrunk, Detail: "No routing rule has a trunk for this number. See routing in tandem.yaml."}
 	}
-	c := &call{Bridge: b, id: NewID("call"), asked: asked, confirm: make(chan struct{}, 1)}
+	if refused := prospect.own(&asked); refused != nil {
+		return nil, refused
+	}
+	if id == "" {
+		id = NewID("call")
+	}
+	c := &call{Bridge: b, id: id, asked: asked, confirm: make(chan struct{}, 1)}
 	c.routes = map[Side]Route{Rep: rep, Prospect: prospect}
 	c.log = b.log.With("call", c.id)
 	if err := b.lock(c); err != nil {
@@ -144,6 +155,13 @@ func (b *Bridge) find(id string) (*call, error) {
 		return c, nil
 	}
 	return nil, &Refusal{Code: CodeNotFound, Detail: "No call with this id is up."}
+}
+
+// Draining reports whether no new calls are taken.
+func (b *Bridge) Draining() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.draining
 }
 
 // Get returns a live call's record.

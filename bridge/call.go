@@ -106,7 +106,7 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 	}
 	leg, rang, err := c.dial(ctx, side, sip.Invite{
 		Trunk: route.Trunk, Call: c.id, Side: string(side),
-		From: c.asked.CallerID, To: number,
+		From: route.show(c.asked.CallerID), To: number,
 		Offer: sound.Offer(), Timeouts: c.Limits.dial(side),
 		Reoffer: sound.Reoffer, Reaccept: sound.Accept, Guard: guard,
 		OnInfo: func(kind string, body []byte) {

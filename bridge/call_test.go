@@ -200,6 +200,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 				return Route{Trunk: "carrier", Media: media.Side{
 					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101}}, true
 			},
+			Policy: func() *Policy { return &Policy{Region: "GB", Allow: []string{"+44"}} },
 			Sounds: Sounds{Prompt: media.Chirp(), Ringback: media.Ringback("us"), Chirp: media.Chirp(), Wrong: media.ErrorTone(),
 				Over: media.EndTone(), Why: map[Reason]media.Clip{ReasonProspectBusy: media.EndTone()}},
 		})
@@ -214,7 +215,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 
 func (w *world) start() string {
 	w.t.Helper()
-	record, err := w.b.Start(w.t.Context(), Asked{RepNumber: repNumber, To: prospectNumber, CallerID: "+441632960000"})
+	record, err := w.b.Start(w.t.Context(), Request{RepNumber: repNumber, To: prospectNumber, CallerID: "+441632960000"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -401,7 +402,7 @@ func TestKeyBeforeTheAnswerDoesNotCount(t *testing.T) {
 func TestOneCallPerRep(t *testing.T) {
 	inBubble(t, func(w *world) {
 		id := w.start()
-		_, err := w.b.Start(w.t.Context(), Asked{RepNumber: repNumber, To: prospectNumber})
+		_, err := w.b.Start(w.t.Context(), Request{RepNumber: repNumber, To: prospectNumber, CallerID: "+441632960000"})
 		var refused *Refusal
 		if !errors.As(err, &refused) || refused.Code != CodeRepBusy || refused.ActiveCall != id {
 			t.Errorf("got %v", err)
@@ -414,7 +415,7 @@ func TestOneCallPerRep(t *testing.T) {
 func TestFullDiskRefusesACallAndLosesNothing(t *testing.T) {
 	inBubble(t, func(w *world) {
 		w.fill()
-		_, err := w.b.Start(w.t.Context(), Asked{RepNumber: repNumber, To: prospectNumber})
+		_, err := w.b.Start(w.t.Context(), Request{RepNumber: repNumber, To: prospectNumber, CallerID: "+441632960000"})
 		var refused *Refusal
 		if !errors.As(err, &refused) || refused.Code != CodeStoreUnavailable || w.dialed(repNumber) != 0 {
 			t.Errorf("got %v", err)

@@ -153,15 +153,16 @@ type Leg struct {
 
 // Asked is what a call was asked to do; it never changes after the start.
 type Asked struct {
-	Key         string            `json:"key,omitempty"` // id of the API key
-	RepNumber   string            `json:"rep_number"`    // E.164
-	To          string            `json:"to"`            // E.164
-	ToDisplay   string            `json:"to_display"`
-	Extension   string            `json:"extension,omitempty"` // post-dial digits, pauses as w and ,
-	CallerID    string            `json:"caller_id"`           // E.164, shown to the prospect
-	ContactName string            `json:"contact_name,omitempty"`
-	MaxDuration time.Duration     `json:"max_duration,omitempty"` // 0 = the configured limit
-	Metadata    map[string]string `json:"metadata,omitempty"`
+	Key          string            `json:"key,omitempty"` // id of the API key
+	RepNumber    string            `json:"rep_number"`    // E.164
+	To           string            `json:"to"`            // E.164
+	ToDisplay    string            `json:"to_display"`
+	Extension    string            `json:"extension,omitempty"`     // dialled after the prospect's answer; "," = 2 s, ";" = until the rep's #
+	RepExtension string            `json:"rep_extension,omitempty"` // likewise after the rep's
+	CallerID     string            `json:"caller_id"`               // E.164, shown to the prospect
+	ContactName  string            `json:"contact_name,omitempty"`
+	MaxDuration  time.Duration     `json:"max_duration,omitempty"` // 0 = the configured limit
+	Metadata     map[string]string `json:"metadata,omitempty"`
 }
 
 // Ending is the last word on a call.

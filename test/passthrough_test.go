@@ -249,9 +249,10 @@ func TestPassThroughOnRealSockets(t *testing.T) {
 		Route: func(bridge.Side, string) (bridge.Route, bool) {
 			return bridge.Route{Trunk: "carrier", Media: media.Side{Address: loopback, Codecs: []media.Codec{media.PCMU, media.PCMA}, EventPT: 101}}, true
 		},
+		Policy: func() *bridge.Policy { return &bridge.Policy{Region: "GB", Allow: []string{"+44"}} },
 		Sounds: bridge.Sounds{Prompt: media.Chirp(), Chirp: media.Chirp(), Ringback: media.Ringback("us"), Over: media.EndTone()},
 	})
-	if _, err := b.Start(t.Context(), bridge.Asked{RepNumber: rep, To: prospect, CallerID: "+441632960000"}); err != nil {
+	if _, err := b.Start(t.Context(), bridge.Request{RepNumber: rep, To: prospect, CallerID: "+441632960000"}); err != nil {
 		t.Fatal(err)
 	}
 

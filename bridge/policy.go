@@ -1,0 +1,102 @@
+package bridge
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Policy says who may be dialled. It is asked before any SIP, and again before
+// the prospect's leg.
+type Policy struct {
+	Region    string   // ISO 3166, for numbers written without +
+	Allow     []string // prefixes of E.164 numbers that may be dialled; nothing else is
+	Deny      []string // prefixes that may not, though allowed
+	OwnNumber []string // the trunks' own numbers: dialling them would come back to us
+}
+
+// parse makes of a Request what the call keeps.
+func (p *Policy) parse(r Request) (Asked, error) {
+	asked := Asked{Key: r.Key, ContactName: r.ContactName, MaxDuration: r.MaxDuration, Metadata: r.Metadata}
+	var refused *Refusal
+	if asked.RepNumber, _, asked.RepExtension, refused = p.parseNumber("rep_number", r.RepNumber); refused != nil {
+		return Asked{}, refused
+	}
+	if asked.To, asked.ToDisplay, asked.Extension, refused = p.parseNumber("to", r.To); refused != nil {
+		return Asked{}, refused
+	}
+	if r.CallerID != "" {
+		var after string
+		if asked.CallerID, _, after, refused = p.parseNumber("caller_id", r.CallerID); refused != nil {
+			return Asked{}, refused
+		}
+		if after != "" {
+			return Asked{}, &Refusal{Code: CodeInvalidNumber, Field: "caller_id", Detail: "A caller id has no extension."}
+		}
+	}
+	if refused := p.check(asked); refused != nil {
+		return Asked{}, refused
+	}
+	return asked, nil
+}
+
+// check asks whether both numbers may be dialled, as the rules stand now.
+func (p *Policy) check(asked Asked) *Refusal {
+	if asked.RepNumber == asked.To {
+		return &Refusal{Code: CodeSameNumber, Field: "to", Detail: "The rep and the prospect have the same number."}
+	}
+	if refused := p.may("rep_number", asked.RepNumber); refused != nil {
+		return refused
+	}
+	return p.may("to", asked.To)
+}
+
+// may asks for one number.
+func (p *Policy) may(field, number string) *Refusal {
+	prefix, allowed := longest(p.Allow, number)
+	denied, forbidden := longest(p.Deny, number)
+	switch {
+	case p.emergency(number):
+		return &Refusal{Code: CodeEmergency, Field: field, Detail: "Emergency numbers are never dialled from here. Call them from a telephone."}
+	case slices.Contains(p.OwnNumber, number):
+		return &Refusal{Code: CodeDestinationForbidden, Field: field, Detail: "The number is one of the trunks' own caller ids, so the call would loop."}
+	case !allowed:
+		return &Refusal{Code: CodeDestinationForbidden, Field: field, Detail: "No prefix in numbers.allow covers the number. Allowed are: " + strings.Join(p.Allow, ", ") + "."}
+	case forbidden && len(denied) >= len(prefix):
+		return &Refusal{Code: CodeDestinationForbidden, Field: field, Detail: fmt.Sprintf("The prefix %s is in numbers.deny.", denied)}
+	}
+	return nil
+}
+
+// longest finds the longest prefix of number.
+func longest(prefixes []string, number string) (prefix string, found bool) {
+	for _, p := range prefixes {
+		if strings.HasPrefix(number, p) && len(p) >= len(prefix) {
+			prefix, found = p, true
+		}
+	}
+	return prefix, found
+}
+
+// show picks the number a leg's far end sees: the one asked for where its trunk
+// owns it, else the trunk's first.
+func (r *Route) show(asked string) string {
+	if len(r.CallerIDs) == 0 || slices.Contains(r.CallerIDs, asked) {
+		return asked
+	}
+	return r.CallerIDs[0]
+}
+
+// own settles the caller id that the prospect is to see.
+func (r *Route) own(asked *Asked) *Refusal {
+	switch {
+	case asked.CallerID == "" && len(r.CallerIDs) == 0:
+		return &Refusal{Code: CodeCallerIDNotAllowed, Field: "caller_id", Detail: "The trunk has no caller_ids, so the call must say which to show."}
+	case asked.CallerID == "":
+		asked.CallerID = r.CallerIDs[0]
+	case len(r.CallerIDs) > 0 && !slices.Contains(r.CallerIDs, asked.CallerID):
+		return &Refusal{Code: CodeCallerIDNotAllowed, Field: "caller_id",
+			Detail: fmt.Sprintf("The trunk %s may show %s only.", r.Trunk, strings.Join(r.CallerIDs, ", "))}
+	}
+	return nil
+}
