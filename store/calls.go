@@ -1,0 +1,136 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"tandem/bridge"
+)
+
+// Call returns a call's record as it is kept, or ErrNotFound.
+func (s *Store) Call(ctx context.Context, id string) (record bridge.Record, err error) {
+	var doc string
+	err = s.reads.QueryRowContext(ctx, "SELECT record FROM calls WHERE id = ?", id).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return record, fmt.Errorf("call %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return record, fmt.Errorf("call %s: %w", id, err)
+	}
+	return record, json.Unmarshal([]byte(doc), &record)
+}
+
+// CallFilter narrows a list of calls; zero fields do not.
+type CallFilter struct {
+	Status        bridge.Status
+	Outcome       bridge.Outcome
+	CreatedAfter  time.Time
+	CreatedBefore time.Time
+	Metadata      map[string]string
+	Before        string // id of the last call of the page before
+	Limit         int
+}
+
+// Calls lists calls, newest first. more says that there are others after them.
+func (s *Store) Calls(ctx context.Context, f CallFilter) (records []bridge.Record, more bool, err error) {
+	query, args := "SELECT record FROM calls WHERE 1 = 1", []any{}
+	where := func(condition string, values ...any) {
+		query, args = query+" AND "+condition, append(args, values...)
+	}
+	if f.Status != "" {
+		where("status = ?", string(f.Status))
+	}
+	if f.Outcome != "" {
+		where("outcome = ?", string(f.Outcome))
+	}
+	if !f.CreatedAfter.IsZero() {
+		where("created_at >= ?", f.CreatedAfter.UnixMicro())
+	}
+	if !f.CreatedBefore.IsZero() {
+		where("created_at < ?", f.CreatedBefore.UnixMicro())
+	}
+	for key, value := range f.Metadata {
+		where("id IN (SELECT call_id FROM call_metadata WHERE key = ? AND value = ?)", key, value)
+	}
+	if f.Before != "" {
+		where("id < ?", f.Before)
+	}
+	if records, err = s.records(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...); err != nil {
+		return nil, false, err
+	}
+	if len(records) > f.Limit {
+		return records[:f.Limit], true, nil
+	}
+	return records, false, nil
+}
+
+// Unfinished lists the calls that have not ended: after a crash, those that
+// were up.
+func (s *Store) Unfinished(ctx context.Context) ([]bridge.Record, error) {
+	return s.records(ctx, "SELECT record FROM calls WHERE status <> ? ORDER BY id", string(bridge.Ended))
+}
+
+func (s *Store) records(ctx context.Context, query string, args ...any) ([]bridge.Record, error) {
+	docs, err := s.column(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("calls: %w", err)
+	}
+	records := make([]bridge.Record, len(docs))
+	for i, doc := range docs {
+		if err := json.Unmarshal([]byte(doc), &records[i]); err != nil {
+			return nil, fmt.Errorf("calls: %w", err)
+		}
+	}
+	return records, nil
+}
+
+// column reads one column of text.
+func (s *Store) column(ctx context.Context, query string, args ...any) (values []string, err error) {
+	rows, err := s.reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var value string
+		if err := rows.Scan(&value); err != nil {
+			return nil, err
+		}
+		values = append(values, value)
+	}
+	return slices.Clip(values), rows.Err()
+}
+
+// SaveLeg keeps what is needed to end a SIP leg after a crash; gone forgets it.
+func (s *Store) SaveLeg(ctx context.Context, call string, side bridge.Side, sipCallID string, doc []byte, gone bool) error {
+	err := s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		if gone {
+			_, err := tx.ExecContext(ctx, "DELETE FROM legs WHERE sip_call_id = ?", sipCallID)
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO legs (sip_call_id, call_id, side, doc) VALUES (?, ?, ?, ?)
+			ON CONFLICT (sip_call_id) DO UPDATE SET doc = excluded.doc`, sipCallID, call, string(side), string(doc))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("leg %s: %w", sipCallID, err)
+	}
+	return nil
+}
+
+// LiveLegs returns what SaveLeg kept and nobody took back.
+func (s *Store) LiveLegs(ctx context.Context) (docs [][]byte, err error) {
+	values, err := s.column(ctx, "SELECT doc FROM legs ORDER BY sip_call_id")
+	if err != nil {
+		return nil, fmt.Errorf("legs: %w", err)
+	}
+	for _, doc := range values {
+		docs = append(docs, []byte(doc))
+	}
+	return docs, nil
+}

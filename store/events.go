@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"tandem/bridge"
+)
+
+// Envelope is an event in the stream of all calls.
+type Envelope struct {
+	Seq    int64 // its place in the stream
+	Event  bridge.Event
+	Record bridge.Record // as it stood after the event
+}
+
+// Emit keeps events and the record they lead to, durably before it returns nil.
+// They must follow on what is kept (else ErrSequence); those that are kept
+// already, by a write whose caller did not wait for it, count as done.
+func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge.Event) error {
+	err := s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *sql.Tx) error {
+		kept, err := keptRecord(ctx, tx, record.ID)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if e.Seq <= kept.Sequence {
+				if err := sameEvent(ctx, tx, e); err != nil {
+					return err
+				}
+				continue
+			}
+			if e.Seq != kept.Sequence+1 {
+				return fmt.Errorf("%s: event %d after %d: %w", record.ID, e.Seq, kept.Sequence, ErrSequence)
+			}
+			kept.Apply(e)
+			if err := addEvent(ctx, tx, e, &kept); err != nil {
+				return err
+			}
+		}
+		if kept.Sequence != record.Sequence {
+			return fmt.Errorf("%s: the events lead to %d, the record is at %d: %w", record.ID, kept.Sequence, record.Sequence, ErrSequence)
+		}
+		return putRecord(ctx, tx, &record)
+	}})
+	if record.Ending != nil {
+		s.cfg.Metrics.record(err)
+	}
+	if err != nil {
+		return fmt.Errorf("call %s: %w", record.ID, err)
+	}
+	return nil
+}
+
+func keptRecord(ctx context.Context, tx *sql.Tx, id string) (record bridge.Record, err error) {
+	var doc string
+	err = tx.QueryRowContext(ctx, "SELECT record FROM calls WHERE id = ?", id).Scan(&doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return record, nil
+	}
+	if err != nil {
+		return record, err
+	}
+	return record, json.Unmarshal([]byte(doc), &record)
+}
+
+func sameEvent(ctx context.Context, tx *sql.Tx, e bridge.Event) error {
+	var id string
+	err := tx.QueryRowContext(ctx, "SELECT id FROM events WHERE call_id = ? AND call_seq = ?", e.Call, e.Seq).Scan(&id)
+	if err != nil || id != e.ID {
+		return errors.Join(fmt.Errorf("%s: event %d is another: %w", e.Call, e.Seq, ErrSequence), err)
+	}
+	return nil
+}
+
+func addEvent(ctx context.Context, tx *sql.Tx, e bridge.Event, record *bridge.Record) error {
+	event, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	doc, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "INSERT INTO events (id, call_id, call_seq, type, at, event, record) VALUES (?, ?, ?, ?, ?, ?, ?)",
+		e.ID, e.Call, e.Seq, string(e.Type), e.At.UnixMicro(), string(event), string(doc))
+	return err
+}
+
+func putRecord(ctx context.Context, tx *sql.Tx, r *bridge.Record) error {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	outcome := ""
+	if r.Ending != nil {
+		outcome = string(r.Ending.Outcome)
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO calls (id, sequence, status, outcome, rep_number, created_at, ended_at, record)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+		sequence = excluded.sequence, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at, record = excluded.record`,
+		r.ID, r.Sequence, string(r.Status), outcome, r.Asked.RepNumber, r.CreatedAt.UnixMicro(), micros(r.EndedAt), string(doc))
+	if err != nil || r.Sequence > 1 {
+		return err
+	}
+	for key, value := range r.Asked.Metadata {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO call_metadata (call_id, key, value) VALUES (?, ?, ?)", r.ID, key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// micros is a time as it is kept: 0 = none.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// EventFilter narrows the stream; zero fields do not.
+type EventFilter struct {
+	Types []string // names, or prefixes that end in *
+	Call  string
+}
+
+// EventsAfter reads on in the stream, at most limit events, oldest first.
+func (s *Store) EventsAfter(ctx context.Context, seq int64, filter EventFilter, limit int) ([]Envelope, error) {
+	query, args := "SELECT seq, event, record FROM events WHERE seq > ?", []any{seq}
+	if filter.Call != "" {
+		query, args = query+" AND call_id = ?", append(args, filter.Call)
+	}
+	var types []string
+	for _, t := range filter.Types {
+		if prefix, wild := strings.CutSuffix(t, "*"); wild {
+			types, args = append(types, "substr(type, 1, ?) = ?"), append(args, len(prefix), prefix)
+		} else {
+			types, args = append(types, "type = ?"), append(args, t)
+		}
+	}
+	if len(types) > 0 {
+		query += " AND (" + strings.Join(types, " OR ") + ")"
+	}
+	rows, err := s.reads.QueryContext(ctx, query+" ORDER BY seq LIMIT ?", append(args, limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
+	}
+	defer rows.Close()
+	var found []Envelope
+	for rows.Next() {
+		var e Envelope
+		var event, record string
+		if err := rows.Scan(&e.Seq, &event, &record); err != nil {
+			return nil, fmt.Errorf("events: %w", err)
+		}
+		if err := errors.Join(json.Unmarshal([]byte(event), &e.Event), json.Unmarshal([]byte(record), &e.Record)); err != nil {
+			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
+		}
+		found = append(found, e)
+	}
+	return found, rows.Err()
+}
+
+// EventRange is the oldest and the newest event's place in the stream. With
+// none kept, oldest is one more than newest.
+func (s *Store) EventRange(ctx context.Context) (oldest, newest int64, err error) {
+	var first, last sql.NullInt64
+	err = s.reads.QueryRowContext(ctx, "SELECT (SELECT min(seq) FROM events), (SELECT seq FROM sqlite_sequence WHERE name = 'events')").Scan(&first, &last)
+	if err != nil {
+		return 0, 0, fmt.Errorf("events: %w", err)
+	}
+	if !first.Valid {
+		first.Int64 = last.Int64 + 1
+	}
+	return first.Int64, last.Int64, nil
+}
