@@ -109,7 +109,7 @@ func putRecord(ctx context.Context, tx *sql.Tx, r *bridge.Record) error {
 		return err
 	}
 	for key, value := range r.Asked.Metadata {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO call_metadata (call_id, key, value) VALUES (?, ?, ?)", r.ID, key, value); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO call_metadata (call_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", r.ID, key, value); err != nil {
 			return err
 		}
 	}
