@@ -1,0 +1,220 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"tandem/bridge"
+)
+
+const maxBody = 64 << 10 // octets
+
+// body reads a request's JSON whole.
+func body(r *http.Request) ([]byte, *problem) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if r.Header.Get("Content-Type") != "" && (err != nil || kind != "application/json" && kind != "application/x-www-form-urlencoded") {
+		return nil, refuse("unsupported_media_type", "Send Content-Type: application/json, not %q.", r.Header.Get("Content-Type"))
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, refuse("malformed_json", "The body ended early.")
+	case len(data) > maxBody:
+		return nil, refuse("too_large", "The body has more than %d octets.", maxBody)
+	}
+	return data, nil
+}
+
+// decode reads one JSON object into v, strictly: no field that is unknown, none
+// twice, nothing after it.
+func decode(data []byte, v any) *problem {
+	if !utf8.Valid(data) {
+		return refuse("malformed_json", "The body is not UTF-8.")
+	}
+	if field, err := twice(json.NewDecoder(bytes.NewReader(data))); err != nil {
+		return refuse("malformed_json", "The body is not JSON: %s.", err.Error())
+	} else if field != "" {
+		return refuse("malformed_json", "The field %q is there twice.", field)
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	err := d.Decode(v)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong):
+		return refuse("validation_failed", "It is a JSON %s and must be %s.", wrong.Value, word(wrong.Type.Kind().String())).at(strings.ReplaceAll(wrong.Field, ".", "/"))
+	case err != nil && strings.Contains(err.Error(), "unknown field"):
+		_, field, _ := strings.Cut(err.Error(), `"`)
+		return refuse("validation_failed", "There is no such field.").at(strings.TrimSuffix(field, `"`))
+	case err != nil:
+		return refuse("malformed_json", "The body is not a JSON object.")
+	}
+	return nil
+}
+
+// word is a Go kind as JSON calls it.
+func word(kind string) string {
+	switch {
+	case kind == "struct" || kind == "map":
+		return "an object"
+	case strings.HasPrefix(kind, "int"):
+		return "a whole number"
+	}
+	return "a " + kind
+}
+
+// twice finds a name that an object has twice. It reads to the end, so that what
+// is not one JSON text is an error.
+func twice(d *json.Decoder) (field string, err error) {
+	field, err = twiceIn(d)
+	if err != nil || field != "" {
+		return field, err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return "", errors.New("something follows the value")
+	}
+	return "", nil
+}
+
+func twiceIn(d *json.Decoder) (field string, err error) {
+	token, err := d.Token()
+	if err != nil {
+		return "", err
+	}
+	open, nested := token.(json.Delim)
+	if !nested {
+		return "", nil
+	}
+	seen := make(map[string]bool)
+	for d.More() {
+		if open == '{' {
+			name, err := d.Token()
+			if err != nil {
+				return "", err
+			}
+			text, _ := name.(string)
+			if folded := strings.ToLower(text); seen[folded] { // encoding/json matches names so
+				return text, nil
+			} else {
+				seen[folded] = true
+			}
+		}
+		if field, err := twiceIn(d); err != nil || field != "" {
+			return field, err
+		}
+	}
+	_, err = d.Token() // the closing one
+	return "", err
+}
+
+// callCreate is the body of POST /v1/calls.
+type callCreate struct {
+	RepID         *string           `json:"rep_id"`
+	RepExternalID *string           `json:"rep_external_id"`
+	RepNumber     *string           `json:"rep_number"`
+	To            *string           `json:"to"`
+	CallerID      *string           `json:"caller_id"`
+	MaxDuration   *int64            `json:"max_duration_s"`
+	Metadata      map[string]string `json:"metadata"`
+	ContactName   *string           `json:"contact_name"`
+}
+
+// faults collects what is wrong with a body's fields.
+type faults []fault
+
+func (f *faults) add(field, detail string, args ...any) {
+	*f = append(*f, fault{Pointer: "#/" + field, Code: "validation_failed", Detail: fmt.Sprintf(detail, args...)})
+}
+
+func (f *faults) text(field string, value *string, limit int) {
+	switch {
+	case value == nil:
+	case utf8.RuneCountInString(*value) > limit:
+		f.add(field, "It has more than %d characters.", limit)
+	case strings.ContainsFunc(*value, unicode.IsControl):
+		f.add(field, "It has a control character in it.")
+	}
+}
+
+func (f faults) problem() *problem {
+	if len(f) == 0 {
+		return nil
+	}
+	p := refuse("validation_failed", "%s: %s", strings.TrimPrefix(f[0].Pointer, "#/"), f[0].Detail)
+	p.Errors = f
+	return p
+}
+
+// validate checks what the schema says.
+func (c *callCreate) validate() *problem {
+	var f faults
+	reps := 0
+	for _, rep := range []*string{c.RepID, c.RepExternalID, c.RepNumber} {
+		if rep != nil {
+			reps++
+		}
+	}
+	if reps != 1 {
+		f.add("rep_number", "Exactly one of rep_id, rep_external_id and rep_number names the rep.")
+	}
+	if c.To == nil {
+		f.add("to", "It is required: the prospect's number.")
+	}
+	f.text("rep_id", c.RepID, 64)
+	f.text("rep_external_id", c.RepExternalID, 128)
+	f.text("rep_number", c.RepNumber, 128)
+	f.text("to", c.To, 128)
+	f.text("caller_id", c.CallerID, 64)
+	f.text("contact_name", c.ContactName, 80)
+	if c.MaxDuration != nil && (*c.MaxDuration < 30 || *c.MaxDuration > 28800) {
+		f.add("max_duration_s", "It must be 30 to 28800.")
+	}
+	if len(c.Metadata) > 20 {
+		f.add("metadata", "It has more than 20 keys.")
+	}
+	for key, value := range c.Metadata {
+		f.text("metadata/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key), &value, 500)
+		f.text("metadata", &key, 64)
+	}
+	return f.problem()
+}
+
+func (c *callCreate) request(key string) bridge.Request {
+	text := func(s *string) string {
+		if s == nil {
+			return ""
+		}
+		return *s
+	}
+	r := bridge.Request{Key: key, RepNumber: text(c.RepNumber), To: text(c.To), CallerID: text(c.CallerID),
+		ContactName: text(c.ContactName), Metadata: c.Metadata}
+	if c.MaxDuration != nil {
+		r.MaxDuration = time.Duration(*c.MaxDuration) * time.Second
+	}
+	return r
+}
+
+var digitsForm = regexp.MustCompile(`^[0-9A-D*#w,]{1,64}$`)
+
+// digitsBody is the body of POST …/dtmf.
+type digitsBody struct {
+	Digits *string `json:"digits"`
+}
+
+func (d *digitsBody) validate() *problem {
+	var f faults
+	if d.Digits == nil || !digitsForm.MatchString(*d.Digits) {
+		f.add("digits", `It must be 1 to 64 of 0-9, A-D, *, #, and "w" or "," for a pause of half a second.`)
+	}
+	return f.problem()
+}

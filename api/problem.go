@@ -1,0 +1,146 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"tandem/bridge"
+)
+
+// kind is one row of the error table: what a code is sent with, and what helps.
+type kind struct {
+	status int
+	title  string
+	help   string
+}
+
+// kinds is every code there is; /errors/{code} shows them.
+var kinds = map[string]kind{
+	"malformed_json":          {400, "The body is not the JSON that is asked for", "Compare it with /openapi.json; detail says where it went wrong."},
+	"malformed_parameter":     {400, "A parameter cannot be read", "Compare it with /openapi.json; detail names the parameter."},
+	"missing_credentials":     {401, "No API key was sent", "Send it as Authorization: Bearer KEY, or as the user name of HTTP Basic. Make one with: tandem keys create."},
+	"invalid_key":             {401, "The API key is not valid", "It was mistyped or revoked. List keys with: tandem keys list."},
+	"expired_key":             {401, "The API key has expired", "Make another with: tandem keys create."},
+	"insufficient_scope":      {403, "The API key lacks a scope", "Make a key that has the scope which detail names."},
+	"ip_not_allowed":          {403, "The API key may not be used from this address", "Use it from the networks it was made for, or make another."},
+	"caller_id_not_allowed":   {403, "The caller id is not the trunk's", "Add it to caller_ids of the trunk, or ask for one that is there."},
+	"destination_not_allowed": {403, "The number may not be dialled", "See numbers.allow and numbers.deny in tandem.yaml."},
+	"emergency_number":        {403, "Emergency numbers are never dialled", "Call them from a telephone."},
+	"not_found":               {404, "There is no such thing", "Check the id and the path."},
+	"method_not_allowed":      {405, "The path has no such method", "See /openapi.json; the Allow header lists those there are."},
+	"rep_busy":                {409, "The rep is already on a call", "active_call_id names it. End it, or wait."},
+	"call_already_ended":      {409, "The call has ended", "Nothing is left to do with it."},
+	"wrong_call_state":        {409, "The call is not at that point", "detail says what it is at."},
+	"idempotency_in_progress": {409, "The first request with this key is still running", "Wait for Retry-After, then send it again."},
+	"events_expired":          {410, "Events that old are not kept", "List the calls again, then stream from now."},
+	"too_large":               {413, "The body is too large", "64 kB is the most."},
+	"unsupported_media_type":  {415, "The body is not JSON", "Send Content-Type: application/json."},
+	"validation_failed":       {422, "A field has a value that is not allowed", "errors[] points at each."},
+	"invalid_number":          {422, "This is not a telephone number", "Write it in E.164, as +14155550123."},
+	"extension_invalid":       {422, "The extension cannot be dialled", "Use digits, *, #, and \",\" for a pause."},
+	"same_number_both_legs":   {422, "Rep and prospect have the same number", "Check both."},
+	"idempotency_key_reused":  {422, "The Idempotency-Key was used for another request", "Use a new key for each request."},
+	"rate_limited":            {429, "Too many requests", "Wait for Retry-After."},
+	"no_capacity":             {503, "Every line is taken", "Wait for Retry-After, or raise limits.channels of the trunk."},
+	"no_trunk_available":      {503, "No trunk can take the call", "See routing in tandem.yaml, and tandem_trunk_up."},
+	"draining":                {503, "The server is shutting down", "Wait for Retry-After."},
+	"store_unavailable":       {503, "The database cannot be written", "Is the disk full? See the log."},
+	"not_ready":               {503, "The server cannot take calls now", "errors[] says which check fails."},
+	"internal_error":          {500, "Something went wrong here", "The log has it under this request_id."},
+}
+
+// fault points at one part of a request.
+type fault struct {
+	Pointer string `json:"pointer,omitempty"`
+	Code    string `json:"code,omitempty"`
+	Detail  string `json:"detail,omitempty"`
+}
+
+// problem is a refusal on its way to the client.
+type problem struct {
+	Type         string  `json:"type"`
+	Title        string  `json:"title"`
+	Status       int     `json:"status"`
+	Detail       string  `json:"detail,omitempty"`
+	Code         string  `json:"code"`
+	RequestID    string  `json:"request_id"`
+	ActiveCallID string  `json:"active_call_id,omitempty"`
+	Errors       []fault `json:"errors,omitempty"`
+
+	retryAfter time.Duration
+}
+
+func (p *problem) Error() string { return p.Code + ": " + p.Detail }
+
+// refuse makes a problem of a code of kinds.
+func refuse(code, detail string, args ...any) *problem {
+	if len(args) > 0 {
+		detail = fmt.Sprintf(detail, args...)
+	}
+	k := kinds[code]
+	return &problem{Type: "/errors/" + code, Title: k.title, Status: k.status, Detail: detail, Code: code}
+}
+
+// at points the problem at a field of the body.
+func (p *problem) at(field string) *problem {
+	if field != "" {
+		p.Errors = append(p.Errors, fault{Pointer: "#/" + field, Code: p.Code, Detail: p.Detail})
+	}
+	return p
+}
+
+func (p *problem) after(d time.Duration) *problem {
+	p.retryAfter = d
+	return p
+}
+
+// explain makes a problem of any error. What is nobody's business becomes
+// internal_error.
+func explain(err error) *problem {
+	var p *problem
+	var refused *bridge.Refusal
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &refused):
+		p = refuse(string(refused.Code), refused.Detail).at(refused.Field).after(refused.RetryAfter)
+		p.ActiveCallID = refused.ActiveCall
+		return p
+	default:
+		return refuse("internal_error", "See the log of the server.")
+	}
+}
+
+// answer is what a handler says: a body that becomes JSON, with headers.
+type answer struct {
+	status int
+	header map[string]string
+	body   any // nil = none
+}
+
+// encode makes the octets of an answer.
+func (a *answer) encode() ([]byte, error) {
+	if a.body == nil {
+		return nil, nil
+	}
+	body, err := json.Marshal(a.body)
+	return append(body, '\n'), err
+}
+
+// answer makes the answer that a problem is.
+func (p *problem) answer(requestID string) *answer {
+	p.RequestID = requestID
+	header := map[string]string{"Content-Type": "application/problem+json"}
+	if p.retryAfter > 0 {
+		header["Retry-After"] = strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds())))
+	}
+	if p.Status == http.StatusUnauthorized {
+		header["WWW-Authenticate"] = `Bearer realm="tandem"`
+	}
+	return &answer{status: p.Status, header: header, body: p}
+}
