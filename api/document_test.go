@@ -1,0 +1,85 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+)
+
+var update = flag.Bool("update", false, "write openapi.json anew")
+
+// TestDocumentIsCurrent holds openapi.json, which is served, to openapi.yaml,
+// which is edited.
+func TestDocumentIsCurrent(t *testing.T) {
+	source, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := yaml.YAMLToJSON(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want bytes.Buffer
+	if err := json.Indent(&want, bytes.TrimSpace(raw), "", " "); err != nil {
+		t.Fatal(err)
+	}
+	want.WriteByte('\n')
+	if *update {
+		if err := os.WriteFile("openapi.json", want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		document = want.Bytes()
+	}
+	if !bytes.Equal(want.Bytes(), document) {
+		t.Error("openapi.json is not openapi.yaml's: go generate ./api")
+	}
+}
+
+// TestDocumentAndRoutesAgree walks both ways.
+func TestDocumentAndRoutesAgree(t *testing.T) {
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Security []map[string][]string `json:"security"`
+		} `json:"paths"`
+	}
+	var loose struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	if err := json.Unmarshal(document, &loose); err != nil {
+		t.Fatal(err)
+	}
+	for path := range loose.Paths {
+		delete(loose.Paths[path], "parameters")
+	}
+	clean, err := json.Marshal(loose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(clean, &doc); err != nil {
+		t.Fatal(err)
+	}
+	var described, served []string
+	for path, methods := range doc.Paths {
+		for method, operation := range methods {
+			scope := ""
+			if len(operation.Security) > 0 {
+				scope = strings.Join(operation.Security[0]["apiKey"], ",")
+			}
+			described = append(described, strings.ToUpper(method)+" "+path+" "+scope)
+		}
+	}
+	for _, r := range routes {
+		served = append(served, r.method+" "+r.path+" "+r.scope)
+	}
+	slices.Sort(described)
+	slices.Sort(served)
+	if !slices.Equal(described, served) {
+		t.Errorf("described\n%s\nserved\n%s", strings.Join(described, "\n"), strings.Join(served, "\n"))
+	}
+}

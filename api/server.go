@@ -1,0 +1,303 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed"
+	"encoding/base32"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"tandem/bridge"
+	"tandem/store"
+)
+
+// Calls is the bridge: *bridge.Bridge.
+type Calls interface {
+	Start(ctx context.Context, r bridge.Request) (bridge.Record, error)
+	Hangup(id string) (bridge.Record, error)
+	Confirm(id string) (bridge.Record, error)
+	SendDigits(id, digits string) error
+}
+
+// Check is one thing that must be well for calls to be taken.
+type Check struct {
+	Name string
+	Err  error // nil = well
+}
+
+// Config is what a Server needs. Everything but Log and Metrics is needed.
+type Config struct {
+	Calls          Calls
+	Store          *store.Store
+	Ready          func(ctx context.Context) []Check
+	PerSecond      float64 // writes, per API key
+	Burst          int
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
+	Log            *slog.Logger   // nil = none
+	Metrics        *Metrics       // nil = none
+}
+
+// Server is the control API, an http.Handler.
+type Server struct {
+	Config
+	log    *slog.Logger
+	mux    *http.ServeMux
+	limits *limiter
+	life   context.Context
+	stop   context.CancelFunc
+}
+
+// route is one row of the table of all there is. A handler returns the answer,
+// or nil when it has written one itself.
+type route struct {
+	method, path string
+	scope        string // "" = for everybody
+	handle       func(s *Server, w http.ResponseWriter, r *http.Request, key *store.Key) (*answer, error)
+}
+
+var routes = []route{
+	{"POST", "/v1/calls", "calls:write", (*Server).createCall},
+	{"GET", "/v1/calls", "calls:read", (*Server).listCalls},
+	{"GET", "/v1/calls/{call_id}", "calls:read", (*Server).getCall},
+	{"POST", "/v1/calls/{call_id}/hangup", "calls:write", (*Server).hangupCall},
+	{"POST", "/v1/calls/{call_id}/confirm", "calls:write", (*Server).confirmCall},
+	{"POST", "/v1/calls/{call_id}/dtmf", "calls:write", (*Server).sendDigits},
+	{"GET", "/v1/calls/{call_id}/events", "calls:read", (*Server).callEvents},
+	{"GET", "/v1/events", "events:read", (*Server).allEvents},
+	{"GET", "/healthz", "", (*Server).healthz},
+	{"GET", "/readyz", "", (*Server).readyz},
+	{"GET", "/openapi.json", "", (*Server).document},
+	{"GET", "/errors/{code}", "", (*Server).errorPage},
+}
+
+//go:generate go test -run TestDocumentIsCurrent -update
+//go:embed openapi.json
+var document []byte
+
+// New returns a Server. Close ends its streams.
+func New(cfg Config) *Server {
+	s := &Server{Config: cfg, log: cfg.Log, mux: http.NewServeMux(), limits: newLimiter(cfg.PerSecond, cfg.Burst)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.life, s.stop = context.WithCancel(context.Background())
+	methods := make(map[string][]string)
+	for _, r := range routes {
+		s.mux.Handle(r.method+" "+r.path, s.serve(r))
+		methods[r.path] = append(methods[r.path], r.method)
+	}
+	for path, allowed := range methods {
+		s.mux.Handle(path, s.serve(route{"", path, "", func(*Server, http.ResponseWriter, *http.Request, *store.Key) (*answer, error) {
+			a := refuse("method_not_allowed", "There are: %s.", strings.Join(allowed, ", "))
+			return nil, &otherMethod{a, strings.Join(allowed, ", ")}
+		}}))
+	}
+	s.mux.Handle("/", s.serve(route{"", "", "", func(_ *Server, _ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+		return nil, refuse("not_found", "Nothing is at this path. See /openapi.json.")
+	}}))
+	return s
+}
+
+// otherMethod is method_not_allowed with its Allow header.
+type otherMethod struct {
+	*problem
+	allow string
+}
+
+func (o *otherMethod) Unwrap() error { return o.problem }
+
+// Close ends the streams; requests under way go on.
+func (s *Server) Close() { s.stop() }
+
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+var requestID = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
+
+// newRequestID makes one where the client sent none.
+func newRequestID() string {
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand
+	return "req_" + strings.ToLower(base32.StdEncoding.EncodeToString(random[:]))
+}
+
+type requestIDKey struct{}
+
+// serve is what every request goes through: its id, who asks, what it may, and
+// how it ended.
+func (s *Server) serve(route route) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin := time.Now()
+		id := r.Header.Get("X-Request-Id")
+		if !requestID.MatchString(id) {
+			id = newRequestID()
+		}
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		status := http.StatusOK
+		defer func() {
+			s.Metrics.request(route.path, r.Method, status, time.Since(begin))
+		}()
+		a, err := s.handle(route, w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		if err != nil {
+			p := explain(err)
+			if p.Status >= 500 {
+				s.log.Error("api: request failed", "request_id", id, "code", p.Code, "err", err)
+			}
+			var other *otherMethod
+			if errors.As(err, &other) {
+				w.Header().Set("Allow", other.allow)
+			}
+			a = p.answer(id)
+		}
+		if a != nil {
+			status = a.status
+			s.write(w, a)
+		}
+	})
+}
+
+// handle authenticates, limits, and calls the handler. A panic ends one request.
+func (s *Server) handle(route route, w http.ResponseWriter, r *http.Request) (a *answer, err error) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.log.Error("api: handler panicked", "err", fault, "stack", string(debug.Stack()))
+			a, err = nil, refuse("internal_error", "See the log of the server.")
+		}
+	}()
+	if route.scope == "" {
+		return route.handle(s, w, r, nil)
+	}
+	key, err := s.authenticate(r)
+	if err != nil {
+		return nil, err
+	}
+	if !key.Allows(route.scope) {
+		return nil, refuse("insufficient_scope", "The key %q needs the scope %s.", key.Name, route.scope)
+	}
+	if r.Method != http.MethodGet {
+		if wait := s.limits.take(key.ID, time.Now()); wait > 0 {
+			return nil, refuse("rate_limited", "More than %g writes a second.", s.PerSecond).after(wait)
+		}
+	}
+	return route.handle(s, w, r, key)
+}
+
+func (s *Server) write(w http.ResponseWriter, a *answer) {
+	body, err := a.encode()
+	if err != nil {
+		s.log.Error("api: answer not encoded", "err", err)
+		http.Error(w, "internal error", http.StatusInternalServerError)
+		return
+	}
+	if a.body != nil {
+		w.Header().Set("Content-Type", "application/json")
+	}
+	for name, value := range a.header {
+		w.Header().Set(name, value)
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body) // a client that has gone does not care
+}
+
+// authenticate finds the key a request was sent with.
+func (s *Server) authenticate(r *http.Request) (*store.Key, error) {
+	plain, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if user, _, basic := r.BasicAuth(); !ok && basic {
+		plain, ok = user, true
+	}
+	if !ok {
+		return nil, refuse("missing_credentials", "Send Authorization: Bearer KEY.")
+	}
+	key, err := s.Store.Authenticate(r.Context(), strings.TrimSpace(plain))
+	switch {
+	case errors.Is(err, store.ErrExpiredKey):
+		return nil, refuse("expired_key", "Make another with: tandem keys create.")
+	case errors.Is(err, store.ErrInvalidKey):
+		return nil, refuse("invalid_key", "It was mistyped or revoked.")
+	case err != nil:
+		return nil, err
+	}
+	if from := s.clientOf(r); len(key.CIDRs) > 0 && !within(key.CIDRs, from) {
+		return nil, refuse("ip_not_allowed", "The key %q may not be used from %s.", key.Name, from)
+	}
+	return &key, nil
+}
+
+func within(prefixes []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+// clientOf is where a request comes from: the last address that no trusted
+// proxy put there.
+func (s *Server) clientOf(r *http.Request) netip.Addr {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	addr = addr.Unmap()
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && within(s.TrustedProxies, addr); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = next.Unmap()
+	}
+	return addr
+}
+
+func (s *Server) healthz(http.ResponseWriter, *http.Request, *store.Key) (*answer, error) {
+	return &answer{status: 200, body: map[string]string{"status": "ok"}}, nil
+}
+
+// readyz says whether a call would be taken now, and if not, which check fails.
+func (s *Server) readyz(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+	p := refuse("not_ready", "")
+	for _, check := range s.Ready(r.Context()) {
+		if check.Err != nil {
+			p.Errors = append(p.Errors, fault{Code: check.Name, Detail: check.Err.Error()})
+		}
+	}
+	if len(p.Errors) > 0 {
+		p.Detail = p.Errors[0].Code + ": " + p.Errors[0].Detail
+		return nil, p
+	}
+	return &answer{status: 200, body: map[string]string{"status": "ready"}}, nil
+}
+
+func (s *Server) document(w http.ResponseWriter, _ *http.Request, _ *store.Key) (*answer, error) {
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write(document)
+	return nil, err
+}
+
+// errorPage says what the type of a problem means; it needs no network.
+func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+	code := r.PathValue("code")
+	k, known := kinds[code]
+	if !known {
+		return nil, refuse("not_found", "There is no error with this code.")
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, err := w.Write([]byte(code + " (HTTP " + strconv.Itoa(k.status) + ")\n\n" + k.title + ".\n" + k.help + "\n"))
+	return nil, err
+}
