@@ -145,7 +145,7 @@ func (r *rig) do(method, path, body string, header ...string) (*http.Response, m
 	r.s.ServeHTTP(w, make())
 	res := w.Result()
 	octets := w.Body.Bytes()
-	if res.StatusCode != 405 && res.StatusCode != 404 && res.StatusCode != 400 && res.StatusCode != 413 && res.StatusCode != 415 {
+	if res.StatusCode != 405 && !strings.HasPrefix(path, "/v1/nothing") {
 		res.Body = io.NopCloser(bytes.NewReader(octets))
 		if ok, faults := r.valid.ValidateHttpResponse(make(), res); !ok {
 			for _, f := range faults {
