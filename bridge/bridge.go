@@ -33,9 +33,12 @@ type Sounds struct {
 	Prompt   media.Clip
 	Ringback media.Clip
 	Chirp    media.Clip
-	Wrong    media.Clip            // a key that means nothing
-	Over     media.Clip            // the prospect hung up
-	Why      map[Reason]media.Clip // why the prospect was not reached
+	Tick     media.Clip                     // while the prospect does not ring yet
+	Limit    media.Clip                     // the time limit is near
+	Wrong    media.Clip                     // a key that means nothing
+	Over     media.Clip                     // the prospect hung up
+	Why      map[Reason]media.Clip          // why the prospect was not reached
+	WhoIs    func(number string) media.Clip // reads a number back; nil = cannot
 }
 
 // Bridge is the calls that are up.
@@ -95,7 +98,8 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 	if id == "" {
 		id = NewID("call")
 	}
-	c := &call{Bridge: b, id: id, asked: asked, confirm: make(chan struct{}, 1)}
+	c := &call{Bridge: b, id: id, asked: asked,
+		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{})}
 	c.routes = map[Side]Route{Rep: rep, Prospect: prospect}
 	c.log = b.log.With("call", c.id)
 	if err := b.lock(c); err != nil {
@@ -200,6 +204,24 @@ func (b *Bridge) Confirm(id string) (Record, error) {
 		}
 	}
 	return record, nil
+}
+
+// SendDigits has digits sent to the prospect, once they talk; it does not wait.
+// "w" and "," are half a second of rest.
+func (b *Bridge) SendDigits(id, digits string) error {
+	c, err := b.find(id)
+	if err != nil {
+		return err
+	}
+	if record := c.get(); record.Prospect.Status != LegAnswered {
+		return &Refusal{Code: CodeTooEarly, Detail: "The prospect has not answered: the call is " + string(record.Status) + "."}
+	}
+	select {
+	case c.digits <- digits:
+		return nil
+	default:
+		return &Refusal{Code: CodeTooEarly, Detail: "Earlier digits are still being sent."}
+	}
 }
 
 // Drain takes no more calls and waits for those that are up. When ctx ends

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"tandem/dtmf"
 	"tandem/media"
@@ -22,6 +23,9 @@ type call struct {
 	ctx     context.Context
 	end     context.CancelCauseFunc // with an End: whoever is first ends the call
 	confirm chan struct{}           // the Connect button
+	digits  chan string             // to be sent to the prospect
+	rang    chan struct{}           // closed when the prospect's phone rings
+	late    atomic.Bool             // the prospect answered after all was over
 	free    func()
 
 	rep, prospect *media.Stream
@@ -56,6 +60,9 @@ func (c *call) run(ctx context.Context) (end End) {
 	for len(presses) > 0 {
 		<-presses
 	}
+	if err := c.dialOn(rep.ctx, c.rep, c.asked.RepExtension, nil); err != nil {
+		return err.or(ReasonRepLeftPrompt)
+	}
 	flag, err := c.ask(rep.ctx, presses)
 	if err != nil {
 		return err.or(ReasonRepLeftPrompt)
@@ -64,25 +71,34 @@ func (c *call) run(ctx context.Context) (end End) {
 		return err.or(ReasonInternalError)
 	}
 
-	// 3. Ring the prospect. The rep hears ringing, or what the far network plays.
+	// 3. Ring the prospect, if the rules still let us. The rep hears ringing, or
+	// what the far network plays, and may press * to give up.
+	if refused := c.Policy().check(c.asked); refused != nil {
+		return c.explain(rep.ctx, End{Reason: Reason(refused.Code), By: BySystem, Err: refused})
+	}
 	part := media.Join(c.rep, c.prospect)
 	defer part()
 	quiet := c.comfort(rep.ctx)
 	if codec, ok := c.rep.Codec(); ok {
 		c.prospect.Prefer(codec)
 	}
-	prospect, err := c.ring(rep.ctx, Prospect, c.prospect, rep.leg.WhileUp)
+	ringing, noMore := c.unlessStar(rep.ctx, presses)
+	prospect, err := c.ring(ringing, Prospect, c.prospect, rep.leg.WhileUp)
+	noMore()
 	quiet()
 	if err != nil {
 		return c.explain(rep.ctx, err.or(ReasonRepGone))
 	}
 	defer prospect.hangUp()
 
-	// 4. Let them talk, until one hangs up, one falls silent, or time is up.
+	// 4. Dial the extension, then let them talk, until one hangs up, one falls silent, or time is up.
+	if err := c.dialOn(prospect.ctx, c.prospect, c.asked.Extension, presses); err != nil {
+		return c.explain(rep.ctx, err.or(leftWhileDialing[err.Side]))
+	}
 	if err := c.emit(ctx, Event{Type: CallConnected}); err != nil {
 		c.log.Error("bridge: event not kept yet", "err", err) // they talk all the same
 	}
-	return c.explain(rep.ctx, c.talk(prospect.ctx))
+	return c.explain(rep.ctx, earlier(c.talk(prospect.ctx), rep.leg, prospect.leg))
 }
 
 // up is a leg that is answered.
@@ -104,11 +120,14 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 	if err := c.must(ctx, Event{Type: dialing, Side: side, Trunk: route.Trunk}); err != nil {
 		return nil, err
 	}
+	over := make(chan struct{})
+	c.over = append(c.over, over)
 	leg, rang, err := c.dial(ctx, side, sip.Invite{
 		Trunk: route.Trunk, Call: c.id, Side: string(side),
 		From: route.show(c.asked.CallerID), To: number,
 		Offer: sound.Offer(), Timeouts: c.Limits.dial(side),
 		Reoffer: sound.Reoffer, Reaccept: sound.Accept, Guard: guard,
+		Late: func() { c.late.Store(side == Prospect) }, Over: sync.OnceFunc(func() { close(over) }),
 		OnInfo: func(kind string, body []byte) {
 			if err := sound.Info(kind, body); err != nil {
 				c.log.Debug("bridge: info not understood", "side", side, "err", err)
@@ -120,7 +139,6 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 		c.legOver(side, end)
 		return nil, &end
 	}
-	c.over = append(c.over, leg.Done())
 	if err := sound.Accept(leg.Answer()); err != nil {
 		leg.Hangup(sip.Incompatible)
 		end := End{Reason: badCodec.of(side), By: ByCarrier, Side: side, Hangup: &Hangup{Cause: CauseError, Text: err.Error()}, Err: err}
@@ -131,16 +149,19 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 	if answer != nil {
 		c.log.Error("bridge: event not kept yet", "side", side, "err", answer)
 	}
-	return c.narrow(ctx, side, leg), nil
+	return c.narrow(ctx, side, leg, sound), nil
 }
 
 // narrow makes a context that ends with a leg.
-func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg) *up {
+func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg, sound *media.Stream) *up {
 	here, down := context.WithCancelCause(ctx)
 	forget := context.AfterFunc(leg.Context(), func() { down(gone(side, context.Cause(leg.Context()))) })
+	var watch sync.WaitGroup
+	watch.Go(func() { c.hearken(here, side, sound) })
 	return &up{leg: leg, ctx: here, hangUp: func() {
 		forget()
 		down(nil)
+		watch.Wait()
 		leg.Hangup(sip.NormalClearing)
 		end := gone(side, context.Cause(leg.Context()))
 		c.legOver(side, end)
@@ -150,11 +171,15 @@ func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg) *up {
 // ask plays the prompt until the rep presses the key, another says no, or time
 // is up.
 func (c *call) ask(ctx context.Context, presses <-chan dtmf.Press) (Flag, *End) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.Confirm, End{Reason: ReasonRepNoConfirm, By: BySystem})
-	var prompting sync.WaitGroup
-	prompting.Go(func() { c.prompt(ctx) })
-	defer prompting.Wait()
+	limit := c.Limits.Confirm
+	if c.asked.RepExtension != "" {
+		limit = max(limit, c.Limits.ConfirmExtension)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, End{Reason: ReasonRepNoConfirm, By: BySystem})
 	defer cancel()
+	hush := c.prompt(ctx, c.Limits.ReadBack)
+	defer func() { hush() }()
+	told := c.Sounds.WhoIs == nil
 	for {
 		select {
 		case p := <-presses:
@@ -164,6 +189,10 @@ func (c *call) ask(ctx context.Context, presses <-chan dtmf.Press) (Flag, *End) 
 				return confirmedBy[p.Method], nil
 			case p.Digit == c.Limits.Decline:
 				return "", &End{Reason: ReasonRepDeclinedByKey, By: ByRep}
+			case p.Digit == whoDigit && !told: // once, and the prompt from its beginning
+				told = true
+				hush()
+				hush = c.prompt(ctx, true)
 			default:
 				c.rep.Play(c.Sounds.Wrong)
 			}
@@ -183,6 +212,9 @@ func (c *call) talk(ctx context.Context) End {
 		limit = min(limit, asked)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, End{Reason: ReasonMaxDuration, By: BySystem})
+	defer cancel()
+	busy := c.whileTalking(ctx, limit)
+	defer busy()
 	defer cancel()
 	select {
 	case <-c.rep.Lost():

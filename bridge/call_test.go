@@ -43,6 +43,7 @@ type far struct {
 	rings   time.Duration // after a 180; then answer or err
 	err     error         // instead of an answer
 	never   bool          // rings until it is given up
+	late    time.Duration // then it is answered all the same, this long after
 	dialed  int
 	leg     *fakeLeg
 	offered string
@@ -54,12 +55,11 @@ type fakeLeg struct {
 	down   context.CancelCauseFunc
 	mu     sync.Mutex
 	byes   int
-	done   chan struct{}
+	over   func()
 }
 
 func (l *fakeLeg) Answer() []byte           { return l.answer }
 func (l *fakeLeg) Context() context.Context { return l.ctx }
-func (l *fakeLeg) Done() <-chan struct{}    { return l.done }
 
 func (l *fakeLeg) WhileUp(f func() error) error {
 	l.mu.Lock()
@@ -75,8 +75,8 @@ func (l *fakeLeg) Hangup(sip.Reason) {
 	defer l.mu.Unlock()
 	if l.ctx.Err() == nil {
 		l.byes++
-		l.down(&sip.Ended{By: sip.Us})
-		close(l.done)
+		l.down(&sip.Ended{At: time.Now(), By: sip.Us})
+		l.over()
 	}
 }
 
@@ -85,12 +85,21 @@ func (l *fakeLeg) bye() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ctx.Err() == nil {
-		l.down(&sip.Ended{By: sip.Peer, Reason: sip.NormalClearing})
-		close(l.done)
+		l.down(&sip.Ended{At: time.Now(), By: sip.Peer, Reason: sip.NormalClearing})
+		l.over()
 	}
 }
 
-func (w *world) Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error) {
+func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err error) {
+	late := w.far[inv.To].late
+	defer func() {
+		switch {
+		case err != nil && late > 0:
+			time.AfterFunc(late, func() { inv.Late(); inv.Over() })
+		case err != nil:
+			inv.Over()
+		}
+	}()
 	f := w.far[inv.To]
 	w.mu.Lock()
 	f.dialed++
@@ -117,7 +126,7 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error) {
 	case f.err != nil:
 		return nil, f.err
 	}
-	l := &fakeLeg{done: make(chan struct{})}
+	l := &fakeLeg{over: inv.Over}
 	l.ctx, l.down = context.WithCancelCause(context.Background())
 	l.answer = []byte("v=0\r\no=- 1 1 IN IP4 " + f.addr.Addr().String() + "\r\ns=-\r\nc=IN IP4 " + f.addr.Addr().String() +
 		"\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n")
@@ -201,7 +210,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101}}, true
 			},
 			Policy: func() *Policy { return &Policy{Region: "GB", Allow: []string{"+44"}} },
-			Sounds: Sounds{Prompt: media.Chirp(), Ringback: media.Ringback("us"), Chirp: media.Chirp(), Wrong: media.ErrorTone(),
+			Sounds: Sounds{Prompt: media.Chirp(), Ringback: media.Ringback("us"), Chirp: media.Chirp(), Tick: media.Tick(), Wrong: media.ErrorTone(),
 				Over: media.EndTone(), Why: map[Reason]media.Clip{ReasonProspectBusy: media.EndTone()}},
 		})
 		f(w)
@@ -235,6 +244,23 @@ func (w *world) press(digit byte) {
 		c.in <- dtmf.AppendEvent(p, digit, true, 10, 800)
 	}
 	synctest.Wait()
+}
+
+// only is the one call's record.
+func (w *world) only() (record Record) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.events {
+		record.Apply(e)
+	}
+	return record
+}
+
+// ended is the context of a leg that is over.
+func ended(why error) (context.Context, context.CancelCauseFunc) {
+	ctx, down := context.WithCancelCause(context.Background())
+	down(why)
+	return ctx, down
 }
 
 // until waits for an event of this type.

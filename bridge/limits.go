@@ -5,26 +5,30 @@ import "time"
 // Limits are a call's timers and the rules of its prompt. The names of call.md
 // are in brackets.
 type Limits struct {
-	Trying           time.Duration // [T_trying] no response at all
-	RepProgress      time.Duration // [T_progress_A] no 18x
-	ProspectProgress time.Duration // [T_progress_B]
-	RepRing          time.Duration // [T_ring_A] from the first 18x
-	RepTotal         time.Duration // [T_ring_A_abs] from the INVITE
-	ProspectRing     time.Duration // [T_ring_B]
-	ProspectTotal    time.Duration // from the INVITE
-	RTPStart         time.Duration // [T_prompt_start] the prompt waits this long for a first packet …
-	PromptDelay      time.Duration // … and this long after it
-	PromptGap        time.Duration // [T_prompt_gap]
-	Plays            int           // how often the prompt is said
-	Confirm          time.Duration // [T_confirm] from the first play
-	FirstRTP         time.Duration // [T_first_rtp] then the rep is reported as not heard
-	OneWay           time.Duration // [T_oneway] likewise either side, from the prospect's answer
-	Talk             time.Duration // [T_max] unless the request asks for less
-	Bye              time.Duration // [T_bye] how long the last hang-ups are waited for
-	Queue            time.Duration // [T_queue] for the trunk's calls-per-second slot
-	WrapUp           time.Duration // the longest the rep is kept to hear why
-	Digit            byte          // to be pressed
-	Decline          byte          // "not now"; 0 = none
+	Trying           time.Duration   // [T_trying] no response at all
+	RepProgress      time.Duration   // [T_progress_A] no 18x
+	ProspectProgress time.Duration   // [T_progress_B]
+	RepRing          time.Duration   // [T_ring_A] from the first 18x
+	RepTotal         time.Duration   // [T_ring_A_abs] from the INVITE
+	ProspectRing     time.Duration   // [T_ring_B]
+	ProspectTotal    time.Duration   // from the INVITE
+	RTPStart         time.Duration   // [T_prompt_start] the prompt waits this long for a first packet …
+	PromptDelay      time.Duration   // … and this long after it
+	PromptGap        time.Duration   // [T_prompt_gap]
+	Plays            int             // how often the prompt is said
+	Confirm          time.Duration   // [T_confirm] from the first play
+	ConfirmExtension time.Duration   // likewise where the rep's number has an extension
+	Extension        time.Duration   // [T_ext] from an answer to the extension's digits
+	Pause            time.Duration   // of a "," in an extension
+	Warn             []time.Duration // before the time limit, the rep hears a beep
+	FirstRTP         time.Duration   // [T_first_rtp] then the rep is reported as not heard
+	OneWay           time.Duration   // [T_oneway] likewise either side, from the prospect's answer
+	Talk             time.Duration   // [T_max] unless the request asks for less
+	Bye              time.Duration   // [T_bye] how long the last hang-ups are waited for
+	Queue            time.Duration   // [T_queue] for the trunk's calls-per-second slot
+	WrapUp           time.Duration   // the longest the rep is kept to hear why
+	Digit            byte            // to be pressed
+	Decline          byte            // "not now"; 0 = none
 	OneCallPerRep    bool
 	Explain          bool // say why a prospect was not reached
 	ReadBack         bool // say the prospect's last four digits before the prompt
@@ -45,6 +49,10 @@ func DefaultLimits() Limits {
 		PromptGap:        2 * time.Second,
 		Plays:            3,
 		Confirm:          20 * time.Second,
+		ConfirmExtension: 45 * time.Second,
+		Extension:        2 * time.Second,
+		Pause:            2 * time.Second,
+		Warn:             []time.Duration{time.Minute, 10 * time.Second},
 		FirstRTP:         3 * time.Second,
 		OneWay:           6 * time.Second,
 		Talk:             2 * time.Hour,

@@ -17,13 +17,12 @@ type AnsweredLeg interface {
 	WhileUp(f func() error) error
 	// Hangup sends a BYE and returns at once. It may be called again.
 	Hangup(why sip.Reason)
-	// Done is closed when nothing more of the dialog is on the wire.
-	Done() <-chan struct{}
 }
 
 // Trunks places calls: *sip.Endpoint behind an adapter, or a fake in tests.
 type Trunks interface {
-	// Dial returns an answered Leg, or an error and nothing left ringing.
+	// Dial returns an answered Leg, or an error and nothing left ringing. Either
+	// way it calls Invite.Over once nothing of it is on the wire.
 	Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error)
 	// Reserve takes one channel for every trunk named, or sip.ErrNoChannel.
 	Reserve(trunks ...string) (release func(), err error)

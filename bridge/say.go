@@ -80,6 +80,9 @@ func (c *call) finish(end End) {
 	if end.Reason == "" {
 		end = End{Reason: ReasonInternalError, By: BySystem, Err: end.Err}
 	}
+	if c.late.Load() {
+		c.say(Event{Type: CallUpdated, Side: Prospect, Flag: FlagProspectAnsweredLate})
+	}
 	record := c.get()
 	ending := &Ending{Outcome: end.Reason.outcome(!record.ConnectedAt.IsZero()), Reason: end.Reason, By: end.By}
 	err := c.emit(c.ctx, Event{Type: CallEnded, Ending: ending})

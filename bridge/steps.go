@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"tandem/dtmf"
@@ -59,6 +60,9 @@ func (c *call) dial(ctx context.Context, side Side, inv sip.Invite, sound *media
 	inv.OnProgress = func(p sip.Progress) {
 		if !rang && p.Code >= 180 {
 			rang = true
+			if side == Prospect {
+				close(c.rang)
+			}
 			news <- Event{Type: ringing, Side: side, Flag: flag}
 		}
 		if len(p.SDP) == 0 {
@@ -89,8 +93,27 @@ func (c *call) dial(ctx context.Context, side Side, inv sip.Invite, sound *media
 	}
 }
 
-// prompt says what to press, with pauses, once the rep's sound is open.
-func (c *call) prompt(ctx context.Context) {
+// whoDigit asks who is to be called.
+const whoDigit = '3'
+
+// prompt says what to press, until hush is called, first whom it is about if
+// that is asked for.
+func (c *call) prompt(ctx context.Context, who bool) (hush func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var saying sync.WaitGroup
+	saying.Go(func() { c.sayPrompt(ctx, who) })
+	return func() {
+		cancel()
+		saying.Wait()
+	}
+}
+
+// sayPrompt says it with pauses, once the rep's sound is open.
+func (c *call) sayPrompt(ctx context.Context, who bool) {
+	clip := c.Sounds.Prompt
+	if who && c.Sounds.WhoIs != nil {
+		clip = media.Concat(c.Sounds.WhoIs(c.asked.To), clip)
+	}
 	first := time.NewTimer(c.Limits.RTPStart)
 	defer first.Stop()
 	select {
@@ -106,15 +129,16 @@ func (c *call) prompt(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		if c.rep.Say(ctx, c.Sounds.Prompt) != nil {
+		if c.rep.Say(ctx, clip) != nil {
 			return
 		}
 		pause = c.Limits.PromptGap
 	}
 }
 
-// comfort lets the rep hear that the key counted, and then ringing, until the
-// prospect's own network is heard or quiet is called.
+// comfort lets the rep hear that the key counted, then that we dial, then
+// ringing, until quiet is called. What the prospect's own network plays goes
+// before ours.
 func (c *call) comfort(ctx context.Context) (quiet func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -123,9 +147,13 @@ func (c *call) comfort(ctx context.Context) (quiet func()) {
 		if c.rep.Say(ctx, c.Sounds.Chirp) != nil {
 			return
 		}
-		defer c.rep.Play(c.Sounds.Ringback)()
+		stop := c.rep.PlayUnder(c.Sounds.Tick)
+		defer func() { stop() }()
 		select {
-		case <-c.prospect.Started():
+		case <-c.rang:
+			stop()
+			stop = c.rep.PlayUnder(c.Sounds.Ringback)
+			<-ctx.Done()
 		case <-ctx.Done():
 		}
 	}()
@@ -141,7 +169,7 @@ func (c *call) explain(ctx context.Context, end End) End {
 	if end.Reason == ReasonCompleted && end.By == ByProspect {
 		clip, known = c.Sounds.Over, true
 	}
-	if !known || !c.Limits.Explain || ctx.Err() != nil {
+	if !known || !c.Limits.Explain || ctx.Err() != nil || c.toldByNetwork(end) {
 		return end
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Limits.WrapUp)

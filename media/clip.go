@@ -20,11 +20,20 @@ const (
 type Clip struct {
 	samples []int16
 	loop    bool
+	silent  bool // holds the line and sends nothing
 }
 
 // Duration is how long it plays once.
 func (c Clip) Duration() time.Duration {
 	return time.Duration(len(c.samples)) * time.Second / sampleRate
+}
+
+// Concat returns the clips one after the other.
+func Concat(clips ...Clip) (all Clip) {
+	for _, c := range clips {
+		all.samples = append(all.samples, c.samples...)
+	}
+	return all
 }
 
 // Loop returns the clip, to be played until it is stopped.

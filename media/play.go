@@ -10,9 +10,11 @@ const frameTime = 20 * time.Millisecond
 
 // player is one clip under way.
 type player struct {
-	stop chan struct{}
-	once sync.Once
-	done chan struct{} // closed when it plays no more
+	under   bool      // gives way to what is relayed
+	relayed time.Time // when that came last; guarded by Stream.mu
+	stop    chan struct{}
+	once    sync.Once
+	done    chan struct{} // closed when it plays no more
 }
 
 func (p *player) halt() { p.once.Do(func() { close(p.stop) }) }
@@ -21,6 +23,16 @@ func (p *player) halt() { p.once.Do(func() { close(p.stop) }) }
 // leg is not heard meanwhile. stop ends it within 20 ms and may be called again.
 func (s *Stream) Play(c Clip) (stop func()) {
 	return s.start(c).halt
+}
+
+// underGap is how long the far leg may be silent before what plays under it is
+// heard again [T_b_rtp_gap].
+const underGap = time.Second
+
+// PlayUnder is Play that gives way: while the other leg's sound comes, that is
+// heard instead, from its first packet.
+func (s *Stream) PlayUnder(c Clip) (stop func()) {
+	return s.playAs(&player{under: true}, c).halt
 }
 
 // Say plays a clip to its end. It returns the Cause of ctx if that ends first.
@@ -35,8 +47,10 @@ func (s *Stream) Say(ctx context.Context, c Clip) error {
 	}
 }
 
-func (s *Stream) start(c Clip) *player {
-	p := &player{stop: make(chan struct{}), done: make(chan struct{})}
+func (s *Stream) start(c Clip) *player { return s.playAs(&player{}, c) }
+
+func (s *Stream) playAs(p *player, c Clip) *player {
+	p.stop, p.done = make(chan struct{}), make(chan struct{})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(c.samples) == 0 {
@@ -65,13 +79,15 @@ func (s *Stream) play(p *player, c Clip) {
 		case <-timer.C:
 		}
 		if at >= len(c.samples) {
-			if !c.loop {
+			if !c.loop && !c.silent {
 				s.unplay(p)
 				return
 			}
 			at = 0
 		}
-		s.frame(p, c.samples[at:min(at+frameSamples, len(c.samples))])
+		if !c.silent {
+			s.frame(p, c.samples[at:min(at+frameSamples, len(c.samples))])
+		}
 		due = due.Add(frameTime)
 		timer.Reset(time.Until(due))
 	}
@@ -90,9 +106,10 @@ func (s *Stream) unplay(p *player) {
 func (s *Stream) frame(p *player, samples []int16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.playing != p || !s.agreed || !s.theirs.hears || s.closed {
+	now := time.Now()
+	if s.playing != p || !s.agreed || !s.theirs.hears || s.closed || now.Sub(p.relayed) < underGap {
 		return
 	}
-	seq, ts, marker := s.out.own(time.Now())
+	seq, ts, marker := s.out.own(now)
 	s.send(s.codec.encode(s.begin(uint8(s.codec), seq, ts, marker), samples))
 }

@@ -181,8 +181,14 @@ func (s *Stream) event(now time.Time, payload []byte) {
 func (s *Stream) forward(now time.Time, h *rtp.Header, codec Codec, payload []byte, event bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.agreed || !s.theirs.hears || s.playing != nil || s.closed {
+	if !s.agreed || !s.theirs.hears || s.closed {
 		return
+	}
+	if p := s.playing; p != nil {
+		if !p.under {
+			return
+		}
+		p.relayed = now
 	}
 	pt := uint8(s.codec)
 	if event {

@@ -47,6 +47,11 @@ func Chirp() Clip {
 	return synthesise(tone{45 * time.Millisecond, -16, []float64{880}}, tone{45 * time.Millisecond, -16, []float64{1175}})
 }
 
+// Tick says that the far end is being called: a soft knock each 2 s.
+func Tick() Clip {
+	return synthesise(tone{30 * time.Millisecond, -30, []float64{660}}, tone{1970 * time.Millisecond, 0, nil}).Loop()
+}
+
 // Beep warns of the time limit.
 func Beep() Clip { return synthesise(tone{150 * time.Millisecond, -20, []float64{1000}}) }
 

@@ -41,6 +41,16 @@ type Invite struct {
 	// Late is told, once, that a call nobody waited for any more was answered
 	// after all; it has been ACKed and is being hung up. It must not block.
 	Late func()
+
+	// Over is told, once, that nothing more of this call is on the wire but
+	// what the network may repeat. It must not block.
+	Over func()
+}
+
+func (inv *Invite) over() {
+	if inv.Over != nil {
+		inv.Over()
+	}
 }
 
 // Timeouts are the limits of one Dial; zero = none.
@@ -72,10 +82,12 @@ type SentInfo struct {
 func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 	l, err := e.prepare(ctx, inv)
 	if err != nil {
+		inv.over()
 		return nil, err
 	}
 	if err := e.adopt(l); err != nil {
 		l.release()
+		inv.over()
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = l.giveUp(context.Cause(ctx)) })

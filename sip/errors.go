@@ -100,6 +100,7 @@ func (b By) String() string {
 
 // Ended is the Cause of a Leg's context once its dialog is over.
 type Ended struct {
+	At     time.Time
 	By     By
 	Code   int    // the response that ended it (408, 481), 0 for a BYE
 	Reason Reason // of the BYE, whichever side sent it

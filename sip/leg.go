@@ -97,6 +97,7 @@ func (e *Endpoint) newLeg(ctx context.Context, t *trunk, inv Invite, s Snapshot)
 	l.finish = sync.OnceFunc(func() {
 		l.release()
 		close(l.done)
+		l.inv.over()
 	})
 	l.publish()
 	return l
@@ -139,6 +140,7 @@ func (l *Leg) drop(why *Ended) bool {
 	if l.up.Err() != nil {
 		return false
 	}
+	why.At = time.Now()
 	l.down(why)
 	return true
 }
