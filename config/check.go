@@ -1,0 +1,208 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// network reads a network, or an address as one.
+func network(text string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(text); err == nil {
+		return addr.Prefix(addr.BitLen())
+	}
+	return netip.ParsePrefix(text)
+}
+
+// Networks reads a list that was checked.
+func Networks(texts []string) (networks []netip.Prefix) {
+	for _, text := range texts {
+		if n, err := network(text); err == nil {
+			networks = append(networks, n)
+		}
+	}
+	return networks
+}
+
+// Ports is the range of media.rtp_ports.
+func (m *Media) Ports() (low, high uint16, err error) {
+	first, last, _ := strings.Cut(m.RTPPorts, "-")
+	a, errA := strconv.ParseUint(strings.TrimSpace(first), 10, 16)
+	b, errB := strconv.ParseUint(strings.TrimSpace(last), 10, 16)
+	if errA != nil || errB != nil || a < 1024 || b <= a {
+		return 0, 0, fmt.Errorf("%q is not a range such as 20000-20999", m.RTPPorts)
+	}
+	return uint16(a), uint16(b), nil
+}
+
+// Listener is one of sip.listen.
+type Listener struct {
+	Network string // udp or tcp
+	Address netip.AddrPort
+}
+
+// ParseListener reads udp://0.0.0.0:5060 and the like.
+func ParseListener(text string) (Listener, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Path != "" {
+		return Listener{}, fmt.Errorf("%q is not an address such as udp://0.0.0.0:5060", text)
+	}
+	at, err := netip.ParseAddrPort(u.Host)
+	if err != nil {
+		return Listener{}, fmt.Errorf("%q needs an IP and a port, such as udp://0.0.0.0:5060", text)
+	}
+	return Listener{u.Scheme, at}, nil
+}
+
+// TrunkNames lists the trunks, in order of their names.
+func (c *Config) TrunkNames() []string { return slices.Sorted(maps.Keys(c.Trunks)) }
+
+// check is what the tags cannot say.
+func (d *decoder) check(c *Config) {
+	d.checkSIP(&c.SIP)
+	low, high, err := c.Media.Ports()
+	if err != nil {
+		d.at("media.rtp_ports", err.Error(), CodeType, "")
+	}
+	if a := c.Media.PublicAddress; a != "" {
+		if _, err := netip.ParseAddr(a); err != nil {
+			d.at("media.public_address", fmt.Sprintf("%q is not an IP", a), CodeType, "")
+		}
+	}
+	d.checkLater(c)
+	channels := 0
+	for _, name := range c.TrunkNames() {
+		t := c.Trunks[name]
+		d.checkTrunk("trunks."+name, &t)
+		channels += t.Limits.Channels
+	}
+	if pairs := (int(high) - int(low) + 1) / 2; err == nil && channels > pairs {
+		d.at("media.rtp_ports", fmt.Sprintf("%d ports carry %d calls, trunks allow %d", int(high)-int(low)+1, pairs/2, channels/2), CodePorts, "")
+	}
+	d.checkRouting(c)
+	if c.CallFlow.Confirm.Digit == c.CallFlow.Confirm.DeclineDigit {
+		d.at("call_flow.confirm.decline_digit", "is the same key as digit", CodeType, "")
+	}
+	for path, listen := range map[string]string{"http.listen": c.HTTP.Listen, "metrics.listen": c.Metrics.Listen} {
+		if _, _, err := net.SplitHostPort(listen); err != nil && listen != "" {
+			d.at(path, fmt.Sprintf("%q is not an address such as 127.0.0.1:8080", listen), CodeType, "")
+		}
+	}
+}
+
+// at reports a problem with a key, where that was set.
+func (d *decoder) at(path, message, code, help string) {
+	d.add(d.origins[path], path, message, code, help)
+}
+
+func (d *decoder) checkSIP(s *SIP) {
+	udp := false
+	for i, text := range s.Listen {
+		path := fmt.Sprintf("sip.listen[%d]", i)
+		if _, known := d.origins[path]; !known {
+			path = "sip.listen"
+		}
+		l, err := ParseListener(text)
+		switch {
+		case err != nil:
+			d.at(path, err.Error(), CodeType, "")
+		case l.Network == "tls":
+			d.at(path, "TLS listeners are not in this version yet", CodeLater, "use udp:// or tcp://")
+		case l.Network != "udp" && l.Network != "tcp":
+			d.at(path, fmt.Sprintf("%q is no transport", l.Network), CodeType, "use udp:// or tcp://")
+		}
+		udp = udp || l.Network == "udp"
+	}
+	if !udp {
+		d.at("sip.listen", "needs a udp:// listener", CodeType, "")
+	}
+	if s.PublicAddress != "auto" {
+		if _, err := netip.ParseAddr(s.PublicAddress); err != nil {
+			d.at("sip.public_address", fmt.Sprintf("%q is neither auto nor an IP", s.PublicAddress), CodeType, "")
+		}
+	}
+	for i, text := range s.AllowFrom {
+		if _, err := network(text); err != nil && text != "trunks" {
+			d.at(fmt.Sprintf("sip.allow_from[%d]", i), fmt.Sprintf("%q is neither trunks nor a network", text), CodeType, "")
+		}
+	}
+}
+
+// checkLater refuses what this version cannot honour: a setting that is read
+// and not kept would be worse than none.
+func (d *decoder) checkLater(c *Config) {
+	for path, set := range map[string]bool{
+		"sip.tls.cert_file":        c.SIP.TLS.CertFile != "",
+		"sip.tls.key_file":         c.SIP.TLS.KeyFile != "",
+		"media.fast_path":          c.Media.FastPath == "kernel",
+		"media.interfaces":         c.Media.Interfaces != "auto",
+		"http.tls.cert_file":       c.HTTP.TLS.CertFile != "",
+		"http.tls.key_file":        c.HTTP.TLS.KeyFile != "",
+		"http.cors_origins":        len(c.HTTP.CORSOrigins) > 0,
+		"http.frame_ancestors":     len(c.HTTP.FrameAncestors) > 0,
+		"metrics.auth.username":    c.Metrics.Auth.Username != "",
+		"rates.file":               c.Rates.File != "",
+		"tracing.otlp_endpoint":    c.Tracing.OTLPEndpoint != "",
+		"hep.collector":            c.HEP.Collector != "",
+		"log.numbers":              c.Log.Numbers != "masked",
+		"webhooks.disable_after":   d.origins["webhooks.disable_after"].From != "default",
+		"rates.default.per_minute": d.origins["rates.default.per_minute"].From != "default",
+	} {
+		if set {
+			d.at(path, "is not in this version yet", CodeLater, "leave it out")
+		}
+	}
+}
+
+func (d *decoder) checkTrunk(path string, t *Trunk) {
+	for key, set := range map[string]bool{
+		"transport":            t.Transport == "tls" || t.Transport == "auto",
+		"outbound_proxy":       t.OutboundProxy != "",
+		"auth.mode":            t.Auth.Mode == "register",
+		"srtp":                 t.SRTP != "none",
+		"session_timer.mode":   t.SessionTimer.Mode != "none",
+		"reliable_provisional": t.ReliableProvisional == "require",
+		"identity.privacy":     t.Identity.Privacy != "allowed",
+		"limits.daily_spend":   t.Limits.DailySpend != "",
+	} {
+		if set {
+			d.at(path+"."+key, "is not in this version yet", CodeLater, "leave it out")
+		}
+	}
+	switch {
+	case t.Auth.Mode == "digest" && (t.Auth.Username == "" || t.Auth.Password == ""):
+		d.at(path+".auth.mode", "digest needs a username and a password", CodeRequired, "")
+	case t.Auth.Mode == "ip" && t.Auth.Username != "":
+		d.at(path+".auth.mode", "a username is not used with ip", CodeType, "write mode: digest")
+	}
+	from := t.Identity.FromUser
+	if from != "caller_id" && from != "auth_user" && !strings.HasPrefix(from, "fixed:") {
+		d.at(path+".identity.from_user", fmt.Sprintf("%q is none of caller_id, auth_user, fixed:NAME", from), CodeType, "")
+	}
+	if len(t.CallerIDs) == 0 {
+		d.add(d.origins[path+".host"], path+".caller_ids", "is required: the first is the default", CodeRequired, "")
+	}
+}
+
+func (d *decoder) checkRouting(c *Config) {
+	used := make(map[string]bool)
+	for i, r := range c.Routing {
+		for j, name := range r.Trunks {
+			used[name] = true
+			if _, known := c.Trunks[name]; !known {
+				path := fmt.Sprintf("routing[%d].trunks[%d]", i, j)
+				d.at(path, fmt.Sprintf("no trunk %q%s", name, meant(name, c.TrunkNames())), CodeRefers, "")
+			}
+		}
+	}
+	for _, name := range c.TrunkNames() {
+		if len(c.Routing) > 0 && !used[name] {
+			d.at("trunks."+name+".host", "no route uses the trunk", CodeUnused, "")
+		}
+	}
+}

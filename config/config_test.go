@@ -1,0 +1,163 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const small = `version: 1
+numbers: {default_region: US, allow: ["+1"]}
+trunks:
+  carrier: {host: sip.example.com, caller_ids: ["+14155550100"]}
+`
+
+func TestDefaults(t *testing.T) {
+	c, problems := Read("t.yaml", []byte(small), nil)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	trunk := c.Trunks["carrier"]
+	if c.CallFlow.RepRingTimeout != 20*time.Second || c.Store.KeepCDRs != 400*24*time.Hour || c.HTTP.RateLimit.PerSecond != 10 ||
+		!c.CallFlow.OutcomePrompts || trunk.TelephoneEventPT != 101 || !slices.Equal(trunk.Codecs, []string{"pcmu", "pcma"}) || c.Media.DSCP != 46 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestInitIsTaken(t *testing.T) {
+	c, problems := Read("t.yaml", []byte(Init), []string{"TRUNK_PASSWORD=secret"})
+	if len(problems) > 0 || c.Trunks["carrier"].Auth.Password != "secret" {
+		t.Error(problems)
+	}
+	if lines := strings.Count(Init, "\n"); lines != 14 {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+func TestEveryProblemAtOnceWithItsPlace(t *testing.T) {
+	text := strings.Join([]string{
+		`version: 1`,
+		`numbers: {default_region: us, allow: ["1"]}`,
+		`trunks:`,
+		`  twilio:`,
+		`    preset: twilio`,
+		`    host: acme.pstn.twilio.com`,
+		`    trasport: udp`,
+		`    auth: {mode: digest, username: acme, password: geheim}`,
+		`    limits: {cps: ten}`,
+		`    caller_ids: ["+14155550100", "415 555 0101"]`,
+		`call_flow: {rep_ring_timeout: 5s, outcome_prompts: perhaps}`,
+		`routing: [{leg: both, trunks: [x]}]`,
+	}, "\n")
+	_, problems := Read("t.yaml", []byte(text), []string{"TANDEM_TRUNKS__TWILLIO__HOST=x", "TANDEM_SIP__USER_AGENTS=x"})
+	var out bytes.Buffer
+	problems.Text(&out)
+	for _, want := range []string{
+		`t.yaml:2:27: numbers.default_region: "us"`,
+		`t.yaml:2:39: numbers.allow[0]: "1"`,
+		`t.yaml:7:5: trunks.twilio.trasport: unknown key  [E101]  did you mean "transport"?`,
+		`t.yaml:8:52: trunks.twilio.auth.password: is plain text  [E130]`,
+		`t.yaml:9:19: trunks.twilio.limits.cps: "ten" is not a number  [E103]`,
+		`t.yaml:10:34: trunks.twilio.caller_ids[1]: "415 555 0101" is not E.164  [E120]  write "+14155550101"`,
+		`t.yaml:11:31: call_flow.rep_ring_timeout: "5s" is not from 10s to 45s`,
+		`"perhaps" is neither true nor false`,
+		`"both" is none of the words`,
+		`env TANDEM_TRUNKS__TWILLIO__HOST: no trunk "twillio" (did you mean "twilio"?)  [E102]`,
+		`env TANDEM_SIP__USER_AGENTS: sip.user_agents: unknown key  [E102]  did you mean "user_agent"?`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(out.String())
+	}
+}
+
+func TestChecks(t *testing.T) {
+	for add, want := range map[string]string{
+		"routing: [{leg: rep, trunks: [carier]}]":      `no trunk "carier" (did you mean "carrier"?)`,
+		"media: {rtp_ports: 9-8}":                      "is not a range",
+		"sip: {listen: [\"tls://0.0.0.0:5061\"]}":      CodeLater,
+		"sip: {listen: [\"tcp://0.0.0.0:5060\"]}":      "needs a udp://",
+		"sip: {public_address: there}":                 "neither auto nor an IP",
+		"metrics: {listen: here}":                      "is not an address",
+		"call_flow: {confirm: {decline_digit: \"1\"}}": "same key",
+		"media: {fast_path: kernel}":                   CodeLater,
+		"numbers: {}":                                  "twice",
+		"store: {url: \"postgres://x\"}":               "not written as it must be",
+		"http: {trusted_proxies: [everybody]}":         "is not a network",
+		"a: *b":                                        "",
+		"sip: 5":                                       "must be a map",
+		"hep: {password: \"${file:/nowhere/at/all}\"}": CodeSecret,
+		"tracing: {sample_ratio: 2}":                   "is not from 0 to 1",
+	} {
+		_, problems := Read("t.yaml", []byte(small+add+"\n"), nil)
+		if problems.Errors() == 0 || !strings.Contains(problems.Error(), want) {
+			t.Errorf("%s:\n%v", add, problems)
+		}
+	}
+	few := strings.Replace(small, "host:", "limits: {channels: 60}, host:", 1)
+	c, problems := Read("t.yaml", []byte(few+"media: {rtp_ports: 20000-20099}\n"), nil)
+	if c == nil || problems.Errors() != 0 || len(problems) != 1 || problems[0].Code != CodePorts {
+		t.Errorf("%v", problems)
+	}
+	for _, key := range []string{"auth: {mode: register}", "srtp: required", "transport: tls"} {
+		_, problems := Read("t.yaml", []byte(strings.Replace(small, "host:", key+", host:", 1)), nil)
+		if problems.Errors() != 1 || problems[0].Code != CodeLater {
+			t.Errorf("%s: %v", key, problems)
+		}
+	}
+}
+
+func TestEnvironmentAndPresets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pw")
+	if err := os.WriteFile(file, []byte("from file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(small, "carrier: {", `office-pbx: {preset: asterisk, auth: {mode: digest, username: a, password: "${file:`+file+`}"}, `, 1)
+	c, problems := Read("t.yaml", []byte(text), []string{"TANDEM_TRUNKS__OFFICE_PBX__HOST=10.0.0.5", "TANDEM_LOG__LEVEL=debug", "TANDEM_NUMBERS__ALLOW=+1,+44", "TANDEM_CONFIG=x"})
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	trunk := c.Trunks["office-pbx"]
+	if trunk.Host != "10.0.0.5" || trunk.Dial.Format != "e164" || trunk.Auth.Password != "from file" || c.Log.Level != "debug" || len(c.Numbers.Allow) != 2 {
+		t.Errorf("%+v", c)
+	}
+	var out bytes.Buffer
+	c.Print(&out, true)
+	for _, want := range []string{`"10.0.0.5"`, "# env TANDEM_TRUNKS__OFFICE_PBX__HOST", "# preset asterisk", "# default", `password: "***"`, "# t.yaml:2:"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "from file") {
+		t.Error("a secret was printed")
+	}
+	if again, problems := Read("p.yaml", bytes.ReplaceAll(out.Bytes(), []byte(`"***"`), []byte(`"${file:`+file+`}"`)), nil); problems.Errors() > 0 || again.Trunks["office-pbx"].Host != "10.0.0.5" {
+		t.Errorf("what is printed is not taken: %v", problems)
+	}
+}
+
+func TestSchemaIsJSON(t *testing.T) {
+	var out bytes.Buffer
+	if err := Schema(&out); err != nil || !json.Valid(out.Bytes()) || !strings.Contains(out.String(), `"rep_ring_timeout"`) {
+		t.Errorf("%v %s", err, out.String())
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(small))
+	f.Add([]byte(Init))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, problems := Read("t.yaml", data, nil)
+		if problems.Errors() == 0 && (c == nil || len(c.Trunks) == 0) {
+			t.Errorf("%q was taken", data)
+		}
+	})
+}
