@@ -68,7 +68,7 @@ func (r *Record) Apply(e Event) {
 		r.Rep.Status, r.Rep.AnsweredAt = LegAnswered, e.At
 		r.Status = AwaitingConfirmation
 	case CallRepConfirmed:
-		r.Status = CallingProspect
+		r.Status, r.ConfirmedAt = CallingProspect, e.At
 	case CallProspectAnswered:
 		r.Prospect.Status, r.Prospect.AnsweredAt = LegAnswered, e.At
 		r.ReachedProspect = true

@@ -184,6 +184,7 @@ type Record struct {
 	Prospect        Leg       `json:"prospect"`
 	Sequence        int       `json:"sequence"` // of its newest event
 	CreatedAt       time.Time `json:"created_at"`
+	ConfirmedAt     time.Time `json:"confirmed_at,omitzero"`
 	ConnectedAt     time.Time `json:"connected_at,omitzero"`
 	EndedAt         time.Time `json:"ended_at,omitzero"`
 	UpdatedAt       time.Time `json:"updated_at"`

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // network reads a network, or an address as one.
@@ -150,8 +151,8 @@ func (d *decoder) checkLater(c *Config) {
 		"tracing.otlp_endpoint":    c.Tracing.OTLPEndpoint != "",
 		"hep.collector":            c.HEP.Collector != "",
 		"log.numbers":              c.Log.Numbers != "masked",
-		"webhooks.disable_after":   d.origins["webhooks.disable_after"].From != "default",
-		"rates.default.per_minute": d.origins["rates.default.per_minute"].From != "default",
+		"webhooks.disable_after":   c.Webhooks.DisableAfter != 120*time.Hour,
+		"rates.default.per_minute": c.Rates.Default.PerMinute != "0.0130",
 	} {
 		if set {
 			d.at(path, "is not in this version yet", CodeLater, "leave it out")
@@ -165,7 +166,7 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 		"outbound_proxy":       t.OutboundProxy != "",
 		"auth.mode":            t.Auth.Mode == "register",
 		"srtp":                 t.SRTP != "none",
-		"session_timer.mode":   t.SessionTimer.Mode != "none",
+		"session_timer.mode":   t.SessionTimer.Mode == "request",
 		"reliable_provisional": t.ReliableProvisional == "require",
 		"identity.privacy":     t.Identity.Privacy != "allowed",
 		"limits.daily_spend":   t.Limits.DailySpend != "",

@@ -144,7 +144,7 @@ type Identity struct {
 
 // SessionTimer is RFC 4028's.
 type SessionTimer struct {
-	Mode    string        `key:"mode" default:"none" oneof:"none,accept,request" doc:"none"`
+	Mode    string        `key:"mode" default:"accept" oneof:"none,accept,request" doc:"accept = the far end refreshes"`
 	Expires time.Duration `key:"expires" default:"30m" min:"90s" max:"24h" doc:"Session-Expires"`
 	MinSE   time.Duration `key:"min_se" default:"90s" min:"90s" max:"24h" doc:"Min-SE"`
 }
@@ -222,7 +222,7 @@ type Rates struct {
 
 // RateDefault is the rate of any number.
 type RateDefault struct {
-	PerMinute      string        `key:"per_minute" default:"0.0000" form:"^[0-9]+(\\.[0-9]+)?$" doc:"decimal"`
+	PerMinute      string        `key:"per_minute" default:"0.0130" form:"^[0-9]+(\\.[0-9]+)?$" doc:"decimal"`
 	FirstIncrement time.Duration `key:"first_increment" default:"60s" min:"1s" max:"1h" doc:"billed at least"`
 	NextIncrement  time.Duration `key:"next_increment" default:"60s" min:"1s" max:"1h" doc:"then rounded up to"`
 }

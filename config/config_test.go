@@ -89,7 +89,7 @@ func TestChecks(t *testing.T) {
 		"metrics: {listen: here}":                      "is not an address",
 		"call_flow: {confirm: {decline_digit: \"1\"}}": "same key",
 		"media: {fast_path: kernel}":                   CodeLater,
-		"numbers: {}":                                  "twice",
+		"numbers: {}":                                  "already defined",
 		"store: {url: \"postgres://x\"}":               "not written as it must be",
 		"http: {trusted_proxies: [everybody]}":         "is not a network",
 		"a: *b":                                        "",

@@ -21,18 +21,23 @@ type PacketConn interface {
 	Close() error
 }
 
-// ListenUDP opens a real socket.
-func ListenUDP(addr netip.AddrPort) (PacketConn, error) {
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
-	if err != nil {
-		return nil, err
+// UDP opens real sockets whose packets carry a DSCP; 46 is EF (RFC 3246).
+func UDP(dscp int) func(netip.AddrPort) (PacketConn, error) {
+	return func(addr netip.AddrPort) (PacketConn, error) {
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
+		if err != nil {
+			return nil, err
+		}
+		if err := mark(conn, dscp); err != nil {
+			return nil, errors.Join(fmt.Errorf("dscp: %w", err), conn.Close())
+		}
+		return conn, nil
 	}
-	return conn, nil
 }
 
 // Config is what a Pool lends from.
 type Config struct {
-	Listen           func(netip.AddrPort) (PacketConn, error) // ListenUDP, or a test's
+	Listen           func(netip.AddrPort) (PacketConn, error) // UDP(46), or a test's
 	Bind             netip.Addr                               // sockets are bound to it
 	MinPort, MaxPort uint16                                   // RTP takes the even ports, the odd ones stay free for RTCP (RFC 3550 §11)
 	Cool             time.Duration                            // a used port rests this long, for packets of the old call

@@ -239,7 +239,7 @@ func TestPassThroughOnRealSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	loopback := netip.MustParseAddr("127.0.0.1")
-	pool, err := media.NewPool(media.Config{Listen: media.ListenUDP, Bind: loopback, MinPort: 31000, MaxPort: 31999, Silence: 30 * time.Second, Symmetric: true})
+	pool, err := media.NewPool(media.Config{Listen: media.UDP(46), Bind: loopback, MinPort: 31000, MaxPort: 31999, Silence: 30 * time.Second, Symmetric: true})
 	if err != nil {
 		t.Fatal(err)
 	}

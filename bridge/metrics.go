@@ -1,0 +1,195 @@
+package bridge
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics is a Sink that counts what goes through it to another.
+type Metrics struct {
+	next Sink
+
+	created   *prometheus.CounterVec
+	active    *prometheus.GaugeVec
+	ended     *prometheus.CounterVec
+	stage     *prometheus.HistogramVec
+	talk      prometheus.Histogram
+	confirmed *prometheus.CounterVec
+	oneWay    *prometheus.CounterVec
+	legsUp    *prometheus.GaugeVec
+	legsEnded *prometheus.CounterVec
+}
+
+// confirmations is how asking for the key can end.
+var confirmations = []string{"confirmed", "declined", "timeout", "hangup"}
+
+// NewMetrics registers the metrics with reg, all at zero, and counts before next.
+func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	}
+	m := &Metrics{
+		next:    next,
+		created: counter("tandem_calls_created_total", "Calls accepted, by where they were asked for.", "source"),
+		active:  prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tandem_calls_active", Help: "Calls that are up, by status."}, []string{"status"}),
+		ended:   counter("tandem_calls_ended_total", "Calls that have ended, by outcome.", "outcome"),
+		stage: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tandem_call_stage_seconds", Help: "How long each stage of a call took.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20, 45}, NativeHistogramBucketFactor: 1.1,
+		}, []string{"stage"}),
+		talk: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tandem_call_talk_seconds", Help: "How long both parties were bridged.",
+			Buckets: []float64{1, 6, 12, 30, 60, 180, 600, 1800, 3600, 7200}, NativeHistogramBucketFactor: 1.1,
+		}),
+		confirmed: counter("tandem_confirmations_total", "How asking the rep for the key ended; timeout is voicemail, or broken DTMF.", "result"),
+		oneWay:    counter("tandem_rtp_one_way_legs_total", "Answered legs that nothing was received from.", "leg"),
+		legsUp:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tandem_legs_active", Help: "Legs that are dialled or up."}, []string{"leg", "trunk"}),
+		legsEnded: counter("tandem_legs_ended_total", "Legs that have ended; ASR is answered of all.", "leg", "trunk", "result"),
+	}
+	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.legsUp, m.legsEnded)
+	m.bear(trunks)
+	return m
+}
+
+// bear makes every series at zero.
+func (m *Metrics) bear(trunks []string) {
+	m.created.WithLabelValues("api")
+	for _, s := range Statuses[:len(Statuses)-1] {
+		m.active.WithLabelValues(string(s))
+	}
+	for _, o := range Outcomes {
+		m.ended.WithLabelValues(string(o))
+	}
+	for _, result := range confirmations {
+		m.confirmed.WithLabelValues(result)
+	}
+	for _, side := range []Side{Rep, Prospect} {
+		m.oneWay.WithLabelValues(string(side))
+		for _, trunk := range trunks {
+			m.legsUp.WithLabelValues(string(side), trunk)
+			for _, result := range []string{"answered", "busy", "no_answer", "declined", "unreachable", "canceled", "error"} {
+				m.legsEnded.WithLabelValues(string(side), trunk, result)
+			}
+		}
+	}
+}
+
+// Emit counts what was kept.
+func (m *Metrics) Emit(ctx context.Context, record Record, events ...Event) error {
+	if err := m.next.Emit(ctx, record, events...); err != nil {
+		return err
+	}
+	for _, e := range events {
+		m.count(&record, e)
+	}
+	return nil
+}
+
+// entered is the status that an event leads to, and the one before it.
+var entered = map[EventType]struct{ from, to Status }{
+	CallQueued:       {"", Queued},
+	CallRepDialing:   {Queued, CallingRep},
+	CallRepAnswered:  {CallingRep, AwaitingConfirmation},
+	CallRepConfirmed: {AwaitingConfirmation, CallingProspect},
+	CallConnected:    {CallingProspect, InProgress},
+}
+
+func (m *Metrics) count(r *Record, e Event) {
+	if step, moves := entered[e.Type]; moves {
+		if step.from != "" {
+			m.active.WithLabelValues(string(step.from)).Dec()
+		}
+		m.active.WithLabelValues(string(step.to)).Inc()
+	}
+	switch e.Type {
+	case CallQueued:
+		m.created.WithLabelValues("api").Inc()
+	case CallRepDialing, CallProspectDialing:
+		m.legsUp.WithLabelValues(string(e.Side), e.Trunk).Inc()
+		if e.Side == Rep {
+			m.since("accept_to_invite", r.CreatedAt, e.At)
+		}
+	case CallRepRinging:
+		m.since("rep_pdd", r.Rep.DialedAt, e.At)
+	case CallProspectRinging:
+		m.since("prospect_pdd", r.Prospect.DialedAt, e.At)
+	case CallRepAnswered:
+		m.since("rep_answer", r.Rep.DialedAt, e.At)
+	case CallRepConfirmed:
+		m.since("confirm", r.Rep.AnsweredAt, e.At)
+		m.confirmed.WithLabelValues("confirmed").Inc()
+	case CallProspectAnswered:
+		m.since("prospect_answer", r.Prospect.DialedAt, e.At)
+	case CallConnected:
+		m.since("answer_to_bridge", r.Prospect.AnsweredAt, e.At)
+	case CallEnded:
+		m.end(r, e)
+	}
+	if e.Flag == FlagOneWayRep || e.Flag == FlagOneWayProspect {
+		m.oneWay.WithLabelValues(string(e.Side)).Inc()
+	}
+}
+
+func (m *Metrics) since(stage string, begin, end time.Time) {
+	if !begin.IsZero() {
+		m.stage.WithLabelValues(stage).Observe(end.Sub(begin).Seconds())
+	}
+}
+
+// unconfirmed is how asking for the key ended where it was not pressed.
+var unconfirmed = map[Reason]string{
+	ReasonRepNoConfirm: "timeout", ReasonRepDeclinedByKey: "declined", ReasonRepLeftPrompt: "hangup",
+}
+
+func (m *Metrics) end(r *Record, e Event) {
+	m.ended.WithLabelValues(string(e.Ending.Outcome)).Inc()
+	m.active.WithLabelValues(string(r.last())).Dec()
+	if result, asked := unconfirmed[e.Ending.Reason]; asked {
+		m.confirmed.WithLabelValues(result).Inc()
+	}
+	if !r.ConnectedAt.IsZero() {
+		m.talk.Observe(r.Talk(e.At).Seconds())
+	}
+	for _, side := range []Side{Rep, Prospect} {
+		leg := r.Leg(side)
+		if leg.DialedAt.IsZero() {
+			continue
+		}
+		m.legsUp.WithLabelValues(string(side), leg.Trunk).Dec()
+		m.legsEnded.WithLabelValues(string(side), leg.Trunk, leg.result()).Inc()
+	}
+}
+
+// last is the status a call had when it ended.
+func (r *Record) last() Status {
+	switch {
+	case !r.ConnectedAt.IsZero():
+		return InProgress
+	case !r.ConfirmedAt.IsZero():
+		return CallingProspect
+	case !r.Rep.AnsweredAt.IsZero():
+		return AwaitingConfirmation
+	case !r.Rep.DialedAt.IsZero():
+		return CallingRep
+	}
+	return Queued
+}
+
+// result is a leg's end in the metric's words.
+func (l *Leg) result() string {
+	if !l.AnsweredAt.IsZero() {
+		return "answered"
+	}
+	if l.Hangup == nil {
+		return "canceled"
+	}
+	switch l.Hangup.Cause {
+	case CauseBusy, CauseNoAnswer, CauseDeclined, CauseUnreachable, CauseCanceled:
+		return string(l.Hangup.Cause)
+	case CauseInvalidNumber:
+		return "unreachable"
+	}
+	return "error"
+}
