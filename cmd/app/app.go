@@ -1,0 +1,341 @@
+// Package app makes every object of a running tandem, in the order of need, and
+// unmakes them in reverse. Wire is the holes through which it reaches the world.
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tandem/api"
+	"tandem/bridge"
+	"tandem/config"
+	"tandem/media"
+	"tandem/sip"
+	"tandem/store"
+)
+
+// Wire is how an App reaches the world; a test plugs its own.
+type Wire struct {
+	ListenUDP func(netip.AddrPort) (net.PacketConn, error) // SIP
+	ListenTCP func(addr string) (net.Listener, error)      // SIP, HTTP and metrics
+	ListenRTP func(netip.AddrPort) (media.PacketConn, error)
+	Resolve   func(ctx context.Context, host string) ([]netip.Addr, error)
+}
+
+// RealWire is the machine's own network.
+func RealWire(dscp int) Wire {
+	return Wire{
+		ListenUDP: func(at netip.AddrPort) (net.PacketConn, error) {
+			return net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		},
+		ListenTCP: func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) },
+		ListenRTP: media.UDP(dscp),
+		Resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
+			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		},
+	}
+}
+
+// App is a running tandem.
+type App struct {
+	cfg      *config.Config
+	wire     Wire
+	log      *slog.Logger
+	registry *prometheus.Registry
+
+	Store    *store.Store
+	endpoint *sip.Endpoint
+	pool     *media.Pool
+	bridge   *bridge.Bridge
+	api      *api.Server
+	servers  []*http.Server
+	serving  sync.WaitGroup
+	closers  []func() error // in reverse
+	routes   *routes
+
+	HTTP    net.Addr // where the API listens
+	Metrics net.Addr // likewise, nil = nowhere
+}
+
+// Start makes an App, and takes calls once it returns. On an error nothing is
+// left. Stop must follow.
+func Start(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logger) (_ *App, err error) {
+	a := &App{cfg: cfg, wire: wire, log: log, registry: prometheus.NewRegistry()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{a.openStore, a.openMedia, a.openSIP, a.openBridge, a.recover, a.openHTTP} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// later has f called when the App closes, before all that was made earlier.
+func (a *App) later(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *App) close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// Stop takes no new calls, lets those that are up go on until ctx ends, ends the
+// rest, and gives everything back.
+func (a *App) Stop(ctx context.Context) error {
+	a.bridge.Drain(ctx)
+	return a.close()
+}
+
+func (a *App) openStore(ctx context.Context) (err error) {
+	path, err := store.ParseURL(a.cfg.Store.URL)
+	if err != nil {
+		return err
+	}
+	a.Store, err = store.Open(ctx, store.Config{
+		Path: path, KeepEvents: a.cfg.Store.KeepEvents, KeepCalls: a.cfg.Store.KeepCDRs,
+		Log: a.log, Metrics: store.NewMetrics(a.registry),
+	})
+	if err == nil {
+		a.later(a.Store.Close)
+	}
+	return err
+}
+
+// portCool is how long a port rests between two calls.
+const portCool = 5 * time.Second
+
+func (a *App) openMedia(context.Context) (err error) {
+	low, high, err := a.cfg.Media.Ports()
+	if err != nil {
+		return err
+	}
+	a.pool, err = media.NewPool(media.Config{
+		Listen: a.wire.ListenRTP, Bind: a.bind(), MinPort: low, MaxPort: high, Cool: portCool,
+		Silence: a.cfg.Media.InactivityTimeout, Symmetric: a.cfg.Media.Symmetric, Log: a.log,
+	})
+	if err == nil {
+		a.later(a.pool.Close)
+	}
+	return err
+}
+
+// bind is the address RTP sockets are bound to: that of the first SIP socket.
+func (a *App) bind() netip.Addr {
+	for _, text := range a.cfg.SIP.Listen {
+		if l, err := config.ParseListener(text); err == nil {
+			return l.Address.Addr()
+		}
+	}
+	return netip.IPv4Unspecified()
+}
+
+func (a *App) openSIP(context.Context) error {
+	cfg := sip.Config{
+		UserAgent: a.cfg.SIP.UserAgent, T1: a.cfg.SIP.Timers.T1, InviteTimeout: a.cfg.SIP.Timers.InviteTimeout,
+		AllowFrom: config.Networks(a.cfg.SIP.AllowFrom), Resolve: a.wire.Resolve, Save: a.saveLeg,
+		Log: a.log, Metrics: sip.NewMetrics(a.registry, a.cfg.TrunkNames()),
+		Draining: func() bool { return a.bridge != nil && a.bridge.Draining() },
+	}
+	for _, name := range a.cfg.TrunkNames() {
+		cfg.Trunks = append(cfg.Trunks, a.trunk(name))
+	}
+	for _, text := range a.cfg.SIP.Listen {
+		l, err := config.ParseListener(text)
+		if err != nil {
+			return err
+		}
+		if err := a.listenSIP(&cfg, l); err != nil {
+			for _, conn := range cfg.UDP {
+				err = errors.Join(err, conn.Close())
+			}
+			for _, listener := range cfg.TCP {
+				err = errors.Join(err, listener.Close())
+			}
+			return fmt.Errorf("sip.listen %s: %w", text, err)
+		}
+	}
+	endpoint, err := sip.Open(cfg)
+	if err != nil {
+		return err
+	}
+	a.endpoint = endpoint
+	a.later(endpoint.Close)
+	return nil
+}
+
+func (a *App) listenSIP(cfg *sip.Config, l config.Listener) error {
+	if l.Network == "tcp" {
+		listener, err := a.wire.ListenTCP(l.Address.String())
+		if err == nil {
+			cfg.TCP = append(cfg.TCP, listener)
+		}
+		return err
+	}
+	conn, err := a.wire.ListenUDP(l.Address)
+	if err == nil {
+		cfg.UDP = append(cfg.UDP, conn)
+	}
+	return err
+}
+
+// saveWithin is the longest a SIP message waits for the disk.
+const saveWithin = 2 * time.Second
+
+func (a *App) saveLeg(s sip.Snapshot) error {
+	doc, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
+	defer cancel()
+	return a.Store.SaveLeg(ctx, s.Call, bridge.Side(s.Side), s.CallID, doc, s.State == sip.Gone)
+}
+
+// dialer is the Endpoint as the bridge wants it.
+type dialer struct{ *sip.Endpoint }
+
+// Dial keeps a nil *Leg from becoming an AnsweredLeg that is not nil.
+func (d dialer) Dial(ctx context.Context, inv sip.Invite) (bridge.AnsweredLeg, error) {
+	leg, err := d.Endpoint.Dial(ctx, inv)
+	if err != nil {
+		return nil, err
+	}
+	return leg, nil
+}
+
+func (a *App) openBridge(context.Context) error {
+	sounds, err := loadSounds(a.cfg)
+	if err != nil {
+		return err
+	}
+	a.routes = newRoutes(a.cfg, a.wire.Resolve)
+	policy := a.routes.policy()
+	a.bridge = bridge.New(bridge.Config{
+		Trunks: dialer{a.endpoint}, Sound: a.pool, Route: a.routes.find, Policy: func() *bridge.Policy { return policy },
+		Sink:   bridge.NewMetrics(a.registry, a.Store, a.cfg.TrunkNames()),
+		Limits: limits(a.cfg), Sounds: sounds, Log: a.log,
+	})
+	return nil
+}
+
+// recover ends what another process left: its calls in the store, its legs on
+// the wire.
+func (a *App) recover(ctx context.Context) error {
+	left, err := a.Store.Unfinished(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range left {
+		record, event := bridge.Restarted(r, time.Now())
+		if err := a.Store.Emit(ctx, record, event); err != nil {
+			return err
+		}
+		a.log.Warn("call ended by a restart", "call", r.ID, "state", r.Status)
+	}
+	docs, err := a.Store.LiveLegs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, doc := range docs {
+		var s sip.Snapshot
+		if err := json.Unmarshal(doc, &s); err != nil {
+			a.log.Error("stored leg cannot be read", "err", err)
+			continue
+		}
+		a.serving.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
+			defer cancel()
+			if err := a.endpoint.Finish(ctx, s, sip.NormalClearing); err != nil {
+				a.log.Error("leg of an earlier process not ended", "call", s.Call, "side", s.Side, "sip_call_id", s.CallID, "err", err)
+			}
+		})
+	}
+	return nil
+}
+
+// finishWithin is how long a leg of an earlier process is waited for: 64*T1.
+const finishWithin = 32 * time.Second
+
+// ready is what must be well for calls to be taken.
+func (a *App) ready(ctx context.Context) []api.Check {
+	ctx, cancel := context.WithTimeout(ctx, saveWithin)
+	defer cancel()
+	checks := []api.Check{{Name: "store", Err: a.Store.Writable(ctx)}}
+	var trunks error
+	if !a.anyTrunk() {
+		trunks = errors.New("no trunk answers")
+	}
+	var draining error
+	if a.bridge.Draining() {
+		draining = errors.New("shutting down")
+	}
+	return append(checks, api.Check{Name: "trunks", Err: trunks}, api.Check{Name: "draining", Err: draining})
+}
+
+func (a *App) anyTrunk() bool {
+	for _, t := range a.endpoint.Trunks() {
+		if t.Up {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *App) openHTTP(context.Context) error {
+	a.api = api.New(api.Config{
+		Calls: a.bridge, Store: a.Store, Ready: a.ready,
+		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
+		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: api.NewMetrics(a.registry),
+	})
+	var err error
+	if a.HTTP, err = a.serve("http.listen", a.cfg.HTTP.Listen, a.api, a.api.Close); err != nil {
+		return err
+	}
+	if a.cfg.Metrics.Listen != "" {
+		a.Metrics, err = a.serve("metrics.listen", a.cfg.Metrics.Listen, a.metricsHandler(), func() {})
+	}
+	return err
+}
+
+// serve serves HTTP until the App closes, which lets requests under way finish.
+func (a *App) serve(key, addr string, handler http.Handler, stop func()) (net.Addr, error) {
+	listener, err := a.wire.ListenTCP(addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	a.serving.Go(func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("http: stopped", "err", err)
+		}
+	})
+	a.later(func() error {
+		stop()
+		ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
+		defer cancel()
+		err := server.Shutdown(ctx)
+		if err != nil {
+			err = server.Close()
+		}
+		return err
+	})
+	return listener.Addr(), nil
+}
