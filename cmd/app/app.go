@@ -114,6 +114,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 	})
 	if err == nil {
 		a.later(a.Store.Close)
+		a.later(func() error { a.serving.Wait(); return nil })
 	}
 	return err
 }

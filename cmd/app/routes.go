@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -125,7 +124,7 @@ func (r *routes) source(trunk string) (netip.Addr, error) {
 		}
 		host = addrs[0].Unmap()
 	}
-	conn, err := net.Dial("udp", net.JoinHostPort(host.String(), strconv.Itoa(max(t.Port, 5060))))
+	conn, err := net.Dial("udp", net.JoinHostPort(host.String(), "5060"))
 	if err != nil {
 		return netip.Addr{}, err
 	}

@@ -17,7 +17,18 @@ type command struct {
 }
 
 // commands is every word there is; a file beside this one makes each value.
-var commands = map[string]command{}
+var commands map[string]command
+
+func init() {
+	commands = map[string]command{
+		"serve":        serveCommand,
+		"check-config": checkConfigCommand,
+		"config":       configCommand,
+		"keys":         keysCommand,
+		"call":         callCommand,
+		"version":      versionCommand,
+	}
+}
 
 func main() {
 	os.Exit(dispatch(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))

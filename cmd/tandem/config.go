@@ -1,0 +1,99 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"tandem/cmd/app"
+	"tandem/config"
+)
+
+var (
+	checkConfigCommand = command{"say everything that is wrong with a configuration", checkConfig}
+	configCommand      = command{"init | print | schema of the configuration", showConfig}
+	versionCommand     = command{"say what this is built from", showVersion}
+)
+
+func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("check-config", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	format := flags.String("format", "text", "text, json or github")
+	strict := flags.Bool("strict", false, "exit 3 where there are warnings")
+	if code, done := parseFlags(flags, args); done {
+		return code
+	}
+	_, problems := config.Load(configFile(flags.Arg(0)), os.Environ())
+	switch *format {
+	case "text":
+		problems.Text(stdout)
+		warnings := len(problems) - problems.Errors()
+		fmt.Fprintf(stdout, "%d errors, %d warnings. Nothing was changed.\n", problems.Errors(), warnings)
+	case "json":
+		if err := problems.JSON(stdout); err != nil {
+			fmt.Fprintf(stderr, "tandem: %v\n", err)
+			return 1
+		}
+	case "github":
+		problems.GitHub(stdout)
+	default:
+		fmt.Fprintf(stderr, "tandem check-config: no format %q; there are text, json, github\n", *format)
+		return 2
+	}
+	switch {
+	case problems.Errors() > 0:
+		return 1
+	case *strict && len(problems) > 0:
+		return 3
+	}
+	return 0
+}
+
+func showConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprintln(stderr, "usage: tandem config init | print [--redacted=false] [FILE] | schema")
+		return 2
+	}
+	switch args[0] {
+	case "init":
+		fmt.Fprint(stdout, config.Init)
+	case "schema":
+		if err := config.Schema(stdout); err != nil {
+			fmt.Fprintf(stderr, "tandem: %v\n", err)
+			return 1
+		}
+	case "print":
+		flags := flag.NewFlagSet("config print", flag.ContinueOnError)
+		flags.SetOutput(stderr)
+		redacted := flags.Bool("redacted", true, "leave secrets out")
+		if code, done := parseFlags(flags, args[1:]); done {
+			return code
+		}
+		cfg, code := load(flags.Arg(0), stderr)
+		if cfg == nil {
+			return code
+		}
+		cfg.Print(stdout, *redacted)
+	default:
+		fmt.Fprintf(stderr, "tandem config: no %q; there are init, print, schema\n", args[0])
+		return 2
+	}
+	return 0
+}
+
+func showVersion(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("version", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	asJSON := flags.Bool("json", false, "as JSON")
+	if code, done := parseFlags(flags, args); done {
+		return code
+	}
+	version, revision := app.Version()
+	if *asJSON {
+		fmt.Fprintf(stdout, "{\"version\":%q,\"revision\":%q}\n", version, revision)
+	} else {
+		fmt.Fprintf(stdout, "tandem %s (%s)\n", version, revision)
+	}
+	return 0
+}

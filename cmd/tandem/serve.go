@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"tandem/cmd/app"
+	"tandem/config"
+)
+
+var serveCommand = command{"take calls, as tandem.yaml says", serve}
+
+// drainTime is how long live calls may go on after the first signal [T_drain].
+const drainTime = 15 * time.Minute
+
+func serve(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
+	if code, done := parseFlags(flags, args); done {
+		return code
+	}
+	cfg, code := load(*file, stderr)
+	if cfg == nil {
+		return code
+	}
+	log := logger(&cfg.Log, stderr)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	a, err := app.Start(context.Background(), cfg, app.RealWire(cfg.Media.DSCP), log)
+	if err != nil {
+		fmt.Fprintf(stderr, "tandem: %v\n", err)
+		return 1
+	}
+	version, _ := app.Version()
+	log.Info("serving", "version", version, "http", a.HTTP.String(), "trunks", cfg.TrunkNames())
+	fmt.Fprintf(stdout, "tandem %s: the API is at http://%s; make a key with: tandem keys create\n", version, a.HTTP)
+	<-signals
+	log.Info("draining: no new calls; a second signal ends those that are up")
+	patience, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	go func() {
+		<-signals
+		cancel()
+	}()
+	if err := a.Stop(patience); err != nil {
+		fmt.Fprintf(stderr, "tandem: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// parseFlags parses, and says whether that was all there is to do.
+func parseFlags(flags *flag.FlagSet, args []string) (code int, done bool) {
+	switch err := flags.Parse(args); {
+	case err == flag.ErrHelp:
+		return 0, true
+	case err != nil:
+		return 2, true
+	case flags.NArg() > 0 && flags.Name() == "serve":
+		fmt.Fprintf(flags.Output(), "tandem serve: %q is not understood\n", flags.Arg(0))
+		return 2, true
+	}
+	return 0, false
+}
+
+// configFile is where the configuration is.
+func configFile(named string) string {
+	if named != "" {
+		return named
+	}
+	if named = os.Getenv("TANDEM_CONFIG"); named != "" {
+		return named
+	}
+	if _, err := os.Stat("tandem.yaml"); err == nil {
+		return "tandem.yaml"
+	}
+	return "/etc/tandem/tandem.yaml"
+}
+
+// load reads the configuration; what is wrong with it goes to stderr.
+func load(named string, stderr io.Writer) (*config.Config, int) {
+	cfg, problems := config.Load(configFile(named), os.Environ())
+	problems.Text(stderr)
+	if problems.Errors() > 0 {
+		return nil, 1
+	}
+	return cfg, 0
+}
+
+func logger(cfg *config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(cfg.Level)) // checked by config
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}
