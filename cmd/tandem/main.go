@@ -22,6 +22,7 @@ var commands map[string]command
 func init() {
 	commands = map[string]command{
 		"serve":        serveCommand,
+		"demo":         demoCommand,
 		"check-config": checkConfigCommand,
 		"config":       configCommand,
 		"keys":         keysCommand,

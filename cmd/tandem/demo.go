@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"tandem/bridge"
+	"tandem/cmd/app"
+	"tandem/config"
+	"tandem/store"
+	"tandem/test/carrier"
+)
+
+var demoCommand = command{"place a call by itself, on a simulated trunk on this machine", demo}
+
+const (
+	demoRep      = "+12025550110" // answers, presses 1
+	demoProspect = "+12025550100" // answers, talks, hangs up after 20 s
+)
+
+// demonstration is a whole tandem with a carrier beside it.
+type demonstration struct {
+	app     *app.App
+	carrier *carrier.Carrier
+	key     string
+	dir     string
+	out     io.Writer
+}
+
+func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	once := flags.Bool("once", false, "exit after the call: 0 only if sound went both ways")
+	scenario := flags.String("scenario", "", "\"all\": every magic number, in parallel")
+	speed := flags.String("speed", "1x", "how fast phones are, e.g. 10x; timers follow")
+	to := flags.String("out", "demo", "directory for what each side heard")
+	if code, done := parseFlags(flags, args); done {
+		return code
+	}
+	var factor float64
+	if _, err := fmt.Sscanf(*speed, "%gx", &factor); err != nil || factor < 1 || factor > 100 {
+		fmt.Fprintf(stderr, "tandem demo: --speed is 1x to 100x, not %q\n", *speed)
+		return 2
+	}
+	if *scenario != "" && *scenario != "all" {
+		fmt.Fprintf(stderr, "tandem demo: --scenario has only \"all\", not %q\n", *scenario)
+		return 2
+	}
+	d, err := startDemo(factor, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "tandem demo: %v\n", err)
+		return 1
+	}
+	code := 0
+	if *scenario == "all" {
+		code = d.scenarios()
+	} else {
+		if err := d.oneCall(*to); err != nil {
+			fmt.Fprintf(stderr, "tandem demo: %v\n", err)
+			code = 1
+		}
+		if !*once {
+			d.untilSignal()
+		}
+	}
+	if err := d.stop(); err != nil {
+		fmt.Fprintf(stderr, "tandem demo: %v\n", err)
+		code = 1
+	}
+	return code
+}
+
+// startDemo starts both ends. Nothing is installed or left: the store is in a
+// folder of its own, and taken ports are gone round.
+func startDemo(speed float64, out io.Writer) (_ *demonstration, err error) {
+	d := &demonstration{out: out}
+	if d.dir, err = os.MkdirTemp("", "tandem-demo-"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.stop())
+		}
+	}()
+	conn, err := listenUDP("127.0.0.1:5070", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	d.carrier, err = carrier.Open(conn, carrier.Options{User: "demo", Password: "demo", Speed: speed,
+		ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
+			return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
+		}})
+	if err != nil {
+		return nil, err
+	}
+	cfg, problems := config.Read("the demo's configuration", fmt.Appendf(nil, `version: 1
+sip: {listen: ["udp://127.0.0.1:0"]}
+media: {rtp_ports: 30000-30999}
+numbers: {default_region: US, allow: ["+1202555"]}
+call_flow: {one_call_per_rep: false}
+trunks:
+  simulated:
+    host: 127.0.0.1
+    port: %d
+    auth: {mode: digest, username: demo, password: "${env:DEMO_PASSWORD}"}
+    caller_ids: ["+12025550199"]
+http: {listen: "%s"}
+metrics: {listen: "%s"}
+store: {url: "sqlite://%s"}
+`, d.carrier.Addr().Port(), freePort("127.0.0.1:8080"), freePort("127.0.0.1:9464"), filepath.Join(d.dir, "tandem.db")), []string{"DEMO_PASSWORD=demo"})
+	if problems.Errors() > 0 {
+		return nil, problems
+	}
+	hurry(cfg, speed)
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if d.app, err = app.Start(context.Background(), cfg, app.RealWire(cfg.Media.DSCP), log); err != nil {
+		return nil, err
+	}
+	_, d.key, err = d.app.Store.CreateKey(context.Background(), store.Key{Name: "demo", Scopes: []string{"admin"}})
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, `Simulated trunk on %s, rep's phone and prospect behind it. No phone line, nothing leaves this machine.
+API       http://%s/   Metrics http://%s/metrics
+API key   %s
+Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_number":"%s","to":"%s"}'
+
+`, d.carrier.Addr(), d.app.HTTP, d.app.Metrics, d.key, demoRep, demoProspect)
+	return d, nil
+}
+
+// hurry makes the timers that nobody waits for in a hurry shorter.
+func hurry(cfg *config.Config, speed float64) {
+	for _, timer := range []*time.Duration{&cfg.CallFlow.RepRingTimeout, &cfg.CallFlow.ProspectRingTimeout, &cfg.CallFlow.Confirm.Timeout} {
+		*timer = max(time.Duration(float64(*timer)/speed), 2*time.Second)
+	}
+}
+
+// listenUDP tries addresses in turn.
+func listenUDP(addrs ...string) (conn net.PacketConn, err error) {
+	for _, addr := range addrs {
+		if conn, err = net.ListenPacket("udp", addr); err == nil {
+			return conn, nil
+		}
+	}
+	return nil, err
+}
+
+// freePort is addr, or a port the kernel picks where that is taken.
+func freePort(addr string) string {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "127.0.0.1:0"
+	}
+	_ = l.Close() // it was only asked
+	return addr
+}
+
+func (d *demonstration) stop() (err error) {
+	if d.app != nil {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		err = d.app.Stop(now)
+	}
+	if d.carrier != nil {
+		err = errors.Join(err, d.carrier.Close())
+	}
+	return errors.Join(err, os.RemoveAll(d.dir))
+}
+
+func (d *demonstration) untilSignal() {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	fmt.Fprintln(d.out, "\nServing. Ctrl-C ends it.")
+	<-signals
+}
+
+// place asks for a call as a CRM does.
+func (d *demonstration) place(rep, prospect string) (id string, err error) {
+	c := client{"http://" + d.app.HTTP.String(), d.key}
+	answer, err := c.do("POST", "/v1/calls", map[string]string{"rep_number": rep, "to": prospect})
+	if err != nil {
+		return "", err
+	}
+	return idOf(answer)
+}
+
+// follow tells of a call's events until its end.
+func (d *demonstration) follow(id string, tell func(store.Envelope)) (bridge.Record, error) {
+	var after int64
+	for {
+		changed := d.app.Store.Changed()
+		events, err := d.app.Store.EventsAfter(context.Background(), after, store.EventFilter{Call: id}, 100)
+		if err != nil {
+			return bridge.Record{}, err
+		}
+		for _, e := range events {
+			after = e.Seq
+			tell(e)
+			if e.Event.Type == bridge.CallEnded {
+				return e.Record, nil
+			}
+		}
+		select {
+		case <-changed:
+		case <-time.After(2 * time.Minute):
+			return bridge.Record{}, fmt.Errorf("call %s does not end", id)
+		}
+	}
+}
+
+// oneCall places the call, tells what happens, and judges what each side heard.
+func (d *demonstration) oneCall(dir string) error {
+	id, err := d.place(demoRep, demoProspect)
+	if err != nil {
+		return err
+	}
+	var before time.Time
+	record, err := d.follow(id, func(e store.Envelope) {
+		fmt.Fprintf(d.out, "%s  %-22s %s\n", e.Event.At.Format("15:04:05.000"), e.Event.Type, remark(&e, before))
+		before = e.Event.At
+	})
+	if err != nil {
+		return err
+	}
+	if record.Ending.Outcome != bridge.Completed {
+		return fmt.Errorf("the call ended %s (%s)", record.Ending.Outcome, record.Ending.Reason)
+	}
+	return d.judge(dir, record.Talk(record.EndedAt))
+}
+
+// remark is what a line of the timeline says beside the event's name.
+func remark(e *store.Envelope, before time.Time) string {
+	switch e.Event.Type {
+	case bridge.CallRepRinging:
+		return "the rep's phone rings"
+	case bridge.CallRepAnswered:
+		return `"To connect your call, press 1."`
+	case bridge.CallRepConfirmed:
+		return fmt.Sprintf("%s, after %.1f s", e.Event.Flag, e.Event.At.Sub(e.Record.Rep.AnsweredAt).Seconds())
+	case bridge.CallProspectDialing:
+		return fmt.Sprintf("%.1f ms later", float64(e.Event.At.Sub(before).Microseconds())/1000)
+	case bridge.CallConnected:
+		return "sound goes both ways"
+	case bridge.CallUpdated:
+		if e.Event.Hangup != nil {
+			return fmt.Sprintf("the %s's leg is over: %s", e.Event.Side, e.Event.Hangup.Cause)
+		}
+		return string(e.Event.Flag)
+	case bridge.CallEnded:
+		return fmt.Sprintf("%s by the %s, %.1f s of talk", e.Event.Ending.Outcome, e.Event.Ending.By, e.Record.Talk(e.Event.At).Seconds())
+	}
+	return ""
+}
+
+// judge compares what each far end recorded with what the other said.
+func (d *demonstration) judge(dir string, talk time.Duration) error {
+	calls := d.carrier.Calls()
+	if len(calls) < 2 {
+		return fmt.Errorf("the trunk saw %d calls", len(calls))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var errs []error
+	for i, name := range []string{"rep", "prospect"} {
+		heard := calls[i].Heard()
+		if heard == nil {
+			return fmt.Errorf("the %s had no sound", name)
+		}
+		file := filepath.Join(dir, name+".wav")
+		out, err := os.Create(file)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(heard.WriteWAV(out), out.Close()); err != nil {
+			return err
+		}
+		tone := []float64{carrier.ProspectTone, carrier.RepTone}[i]
+		got := heard.Tone(tone)
+		fmt.Fprintf(d.out, "The %-8s heard %5.2f s of the other's sound, longest gap %d ms: %s\n", name, got.Seconds(), heard.MaxGap.Milliseconds(), file)
+		if got < talk-talk/10-500*time.Millisecond || got < 500*time.Millisecond {
+			errs = append(errs, fmt.Errorf("the %s heard the other for %v of %v", name, got, talk))
+		}
+	}
+	if n := calls[1].Heard().Events; n > 0 {
+		errs = append(errs, fmt.Errorf("the prospect got %d packets of the rep's key", n))
+	}
+	return errors.Join(errs...)
+}

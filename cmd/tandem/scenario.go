@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"tandem/bridge"
+	"tandem/store"
+)
+
+// scenario is one row of the magic numbers, and how it must end.
+type scenario struct {
+	rep, to string // last four digits
+	what    string
+	outcome bridge.Outcome
+	reason  bridge.Reason
+	flag    bridge.Flag // that must be there; "" = none
+}
+
+var scenarios = []scenario{
+	{"0110", "0100", "answered, talks, hangs up", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedEvent},
+	{"0110", "0101", "busy", bridge.ProspectBusy, bridge.ReasonProspectBusy, ""},
+	{"0110", "0102", "rings out", bridge.ProspectNoAnswer, bridge.ReasonProspectNoAnswer, bridge.FlagProspectRang},
+	{"0110", "0103", "declines", bridge.ProspectDeclined, bridge.ReasonProspectDeclined, ""},
+	{"0110", "0104", "not in service", bridge.ProspectUnreachable, bridge.ReasonProspectInvalid, ""},
+	{"0110", "0105", "early media", bridge.Completed, bridge.ReasonCompleted, bridge.FlagEarlyMedia},
+	{"0110", "0106", "trunk congested", bridge.Failed, bridge.ReasonTrunkCongestion, ""},
+	{"0111", "0100", "1 as tones", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInBand},
+	{"0112", "0100", "1 by SIP INFO", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInfo},
+	{"0113", "0100", "the rep's voicemail", bridge.RepNotConfirmed, bridge.ReasonRepNoConfirm, ""},
+	{"0114", "0100", "the rep presses 2", bridge.RepDeclined, bridge.ReasonRepDeclinedByKey, ""},
+	{"0115", "0100", "the rep does not answer", bridge.RepNoAnswer, bridge.ReasonRepNoAnswer, ""},
+	{"0116", "0102", "the rep leaves while it rings", bridge.Canceled, bridge.ReasonRepGone, ""},
+}
+
+func idOf(answer []byte) (string, error) {
+	var s seen
+	if err := json.Unmarshal(answer, &s); err != nil {
+		return "", err
+	}
+	return s.ID, nil
+}
+
+// scenarios runs them all at once, and returns the exit status.
+func (d *demonstration) scenarios() int {
+	results := make([]string, len(scenarios))
+	var wait sync.WaitGroup
+	for i, s := range scenarios {
+		wait.Go(func() { results[i] = d.scenario(s) })
+	}
+	wait.Wait()
+	code := 0
+	for i, s := range scenarios {
+		verdict := "pass"
+		if results[i] != "" {
+			verdict, code = "FAIL", 1
+		}
+		fmt.Fprintf(d.out, "%s  …%s → …%s  %-30s %s\n", verdict, s.rep, s.to, s.what, results[i])
+	}
+	for _, call := range d.carrier.Calls() {
+		if final, acked, byes, byeSent := call.Fate(); final == 0 || !acked || final == 200 && byes == 0 && !byeSent || byes > 1 {
+			fmt.Fprintf(d.out, "FAIL  a call to %s was left: final %d, acked %v, %d BYEs, hung up %v\n", call.Number, final, acked, byes, byeSent)
+			code = 1
+		}
+	}
+	return code
+}
+
+// scenario runs one, and says what was wrong.
+func (d *demonstration) scenario(s scenario) string {
+	id, err := d.place("+1202555"+s.rep, "+1202555"+s.to)
+	if err != nil {
+		return err.Error()
+	}
+	record, err := d.follow(id, func(store.Envelope) {})
+	if err != nil {
+		return err.Error()
+	}
+	if record.Ending.Outcome != s.outcome || record.Ending.Reason != s.reason {
+		return fmt.Sprintf("ended %s (%s), not %s (%s)", record.Ending.Outcome, record.Ending.Reason, s.outcome, s.reason)
+	}
+	for _, flag := range record.Flags {
+		if flag == s.flag {
+			return ""
+		}
+	}
+	if s.flag != "" {
+		return fmt.Sprintf("flagged %v, not %s", record.Flags, s.flag)
+	}
+	return ""
+}
