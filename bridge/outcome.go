@@ -153,7 +153,7 @@ func gone(side Side, cause error) End {
 		end.Hangup.Q850 = q850
 	}
 	end.Hangup.Text = ended.Reason.Text
-	if ended.By == sip.Us { // the dialog was lost, nobody hung up
+	if ended.By == sip.Us && (ended.Code != 0 || ended.Err != nil) { // the dialog was lost, nobody hung up
 		end.By, end.Hangup.Cause = ByCarrier, CauseTimeout
 	}
 	return end

@@ -122,18 +122,16 @@ func (c *call) sayPrompt(ctx context.Context, who bool) {
 	case <-ctx.Done():
 		return
 	}
-	pause := c.Limits.PromptDelay
+	if c.rep.Say(ctx, media.Silence(c.Limits.PromptDelay)) != nil {
+		return
+	}
+	clip = media.Concat(clip, media.Silence(c.Limits.PromptGap))
 	for range c.Limits.Plays {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return
-		}
 		if c.rep.Say(ctx, clip) != nil {
 			return
 		}
-		pause = c.Limits.PromptGap
 	}
+	c.rep.Play(media.Silence(time.Second).Loop()) // the line stays open until time is up
 }
 
 // comfort lets the rep hear that the key counted, then that we dial, then

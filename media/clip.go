@@ -28,6 +28,9 @@ func (c Clip) Duration() time.Duration {
 	return time.Duration(len(c.samples)) * time.Second / sampleRate
 }
 
+// Silence is a pause: it is sent as sound, so that the stream does not stop.
+func Silence(d time.Duration) Clip { return synthesise(tone{d, 0, nil}) }
+
 // Concat returns the clips one after the other.
 func Concat(clips ...Clip) (all Clip) {
 	for _, c := range clips {

@@ -2,6 +2,7 @@ package carrier
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
@@ -41,7 +42,7 @@ func newCall(c *Carrier, invite *message, peer net.Addr) *Call {
 		c: c, invite: invite, peer: peer, local: c.addr.Addr(),
 		over: make(chan struct{}), acked: make(chan struct{}),
 	}
-	call.tag = "phone" + call.Number
+	call.tag = fmt.Sprintf("%016x", rand.Uint64())
 	return call
 }
 

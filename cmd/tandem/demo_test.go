@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestEveryMagicNumber is the whole of tandem over real sockets: the demo's
+// scenarios, ten times as fast as life.
+func TestEveryMagicNumber(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := dispatch([]string{"demo", "--scenario", "all", "--speed", "10x"}, nil, &out, &errs); code != 0 {
+		t.Errorf("exit %d\n%s\n%s", code, out.String(), errs.String())
+	}
+}
+
+// TestDemoOnce ends well only if each far end recorded the other.
+func TestDemoOnce(t *testing.T) {
+	dir := t.TempDir()
+	var out, errs bytes.Buffer
+	if code := dispatch([]string{"demo", "--once", "--speed", "5x", "--out", dir}, nil, &out, &errs); code != 0 {
+		t.Errorf("exit %d\n%s\n%s", code, out.String(), errs.String())
+	}
+	t.Log(out.String())
+	for _, name := range []string{"rep.wav", "prospect.wav"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 50000 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "tandem.yaml")
+	t.Setenv("TRUNK_PASSWORD", "x")
+	t.Setenv("TANDEM_STORE__URL", "sqlite://"+filepath.Join(dir, "t.db"))
+	run := func(want int, args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := dispatch(args, nil, &out, &errs); code != want {
+			t.Errorf("%v: exit %d\n%s%s", args, code, out.String(), errs.String())
+		}
+		return out.String() + errs.String()
+	}
+	if err := os.WriteFile(file, []byte(run(0, "config", "init")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(0, "check-config", file)
+	run(0, "config", "print", file)
+	run(0, "version", "--json")
+	run(0, "help")
+	run(2)
+	run(2, "config")
+	run(2, "keys")
+	run(2, "call")
+	run(2, "serve", "nonsense")
+	run(2, "demo", "--speed", "fast")
+	if text := run(2, "serv"); !strings.Contains(text, `"serv"`) {
+		t.Error(text)
+	}
+	if text := run(1, "check-config", filepath.Join(dir, "none.yaml")); !strings.Contains(text, "config init") {
+		t.Error(text)
+	}
+	var made struct{ ID, Key string }
+	if err := json.Unmarshal([]byte(run(0, "keys", "create", "--config", file, "--name", "crm", "--json")), &made); err != nil || !strings.HasPrefix(made.Key, "tdm_live_"+made.ID) {
+		t.Errorf("%+v %v", made, err)
+	}
+	if text := run(0, "keys", "list", "--config", file); !strings.Contains(text, "crm") || strings.Contains(text, made.Key) {
+		t.Error(text)
+	}
+	run(0, "keys", "revoke", "--config", file, made.ID)
+	run(1, "keys", "revoke", "--config", file, made.ID)
+	run(1, "call", "+14155550123", "--rep", "+14155550199", "--url", "http://127.0.0.1:1")
+}
