@@ -1,4 +1,7 @@
-.PHONY: test check bench fuzz
+.PHONY: run test check bench fuzz image
+
+run: ## the demo
+	go run ./cmd/tandem demo
 
 test: ## everything CI runs
 	./test/run
@@ -7,7 +10,7 @@ check: ## the quick half: vet and staticcheck
 	go vet ./... && go tool staticcheck ./...
 
 bench:
-	go test -run '^$$' -bench . ./dtmf ./media
+	go test -run '^$$' -bench . ./dtmf ./media ./store
 
 fuzz: ## each target for a minute
 	go test -run '^$$' -fuzz '^FuzzEvent$$' -fuzztime 1m ./dtmf
@@ -19,3 +22,10 @@ fuzz: ## each target for a minute
 	go test -run '^$$' -fuzz '^FuzzReason$$' -fuzztime 1m ./sip
 	go test -run '^$$' -fuzz '^FuzzNormalise$$' -fuzztime 1m ./sip
 	go test -run '^$$' -fuzz '^FuzzChallenge$$' -fuzztime 1m ./sip
+	go test -run '^$$' -fuzz '^FuzzParse$$' -fuzztime 1m ./bridge
+	go test -run '^$$' -fuzz '^FuzzDecode$$' -fuzztime 1m ./api
+	go test -run '^$$' -fuzz '^FuzzSplitKey$$' -fuzztime 1m ./store
+	go test -run '^$$' -fuzz '^FuzzRead$$' -fuzztime 1m ./config
+
+image: ## a container image
+	docker build -t tandem .
