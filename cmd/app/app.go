@@ -58,7 +58,6 @@ type App struct {
 	pool     *media.Pool
 	bridge   *bridge.Bridge
 	api      *api.Server
-	servers  []*http.Server
 	serving  sync.WaitGroup
 	closers  []func() error // in reverse
 	routes   *routes
