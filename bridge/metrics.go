@@ -18,6 +18,8 @@ type Metrics struct {
 	talk      prometheus.Histogram
 	confirmed *prometheus.CounterVec
 	oneWay    *prometheus.CounterVec
+	mos       *prometheus.HistogramVec
+	packets   *prometheus.CounterVec
 	legsUp    *prometheus.GaugeVec
 	legsEnded *prometheus.CounterVec
 }
@@ -45,10 +47,15 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 		}),
 		confirmed: counter("tandem_confirmations_total", "How asking the rep for the key ended; timeout is voicemail, or broken DTMF.", "result"),
 		oneWay:    counter("tandem_rtp_one_way_legs_total", "Answered legs that nothing was received from.", "leg"),
+		mos: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tandem_leg_mos", Help: "Estimated listening quality of legs, one sample a leg at its end.",
+			Buckets: []float64{1, 2, 2.6, 3.1, 3.6, 4, 4.3, 4.5}, NativeHistogramBucketFactor: 1.1,
+		}, []string{"leg"}),
+		packets:   counter("tandem_rtp_packets_total", "RTP packets of legs that have ended.", "leg", "direction"),
 		legsUp:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tandem_legs_active", Help: "Legs that are dialled or up."}, []string{"leg", "trunk"}),
 		legsEnded: counter("tandem_legs_ended_total", "Legs that have ended; ASR is answered of all.", "leg", "trunk", "result"),
 	}
-	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.legsUp, m.legsEnded)
+	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.packets, m.legsUp, m.legsEnded)
 	m.bear(trunks)
 	return m
 }
@@ -126,6 +133,13 @@ func (m *Metrics) count(r *Record, e Event) {
 		m.since("answer_to_bridge", r.Prospect.AnsweredAt, e.At)
 	case CallEnded:
 		m.end(r, e)
+	}
+	if q := e.Quality; q != nil {
+		if q.Received > 0 {
+			m.mos.WithLabelValues(string(e.Side)).Observe(q.MOS)
+		}
+		m.packets.WithLabelValues(string(e.Side), "in").Add(float64(q.Received))
+		m.packets.WithLabelValues(string(e.Side), "out").Add(float64(q.Sent))
 	}
 	if e.Flag == FlagOneWayRep || e.Flag == FlagOneWayProspect {
 		m.oneWay.WithLabelValues(string(e.Side)).Inc()

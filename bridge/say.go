@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"time"
+
+	"tandem/media"
 )
 
 const (
@@ -61,7 +63,20 @@ func (c *call) legOver(side Side, end End) {
 	if hangup == nil || end.Side != side {
 		hangup = &Hangup{Cause: CauseCanceled}
 	}
-	c.say(Event{Type: CallUpdated, Side: side, Hangup: hangup})
+	sound := c.rep
+	if side == Prospect {
+		sound = c.prospect
+	}
+	c.say(Event{Type: CallUpdated, Side: side, Hangup: hangup, Quality: quality(sound.Stats())})
+}
+
+// quality is what a leg sounded like; nil where nothing was ever heard or said.
+func quality(s media.Stats) *Quality {
+	if s.Received == 0 && s.Sent == 0 {
+		return nil
+	}
+	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+	return &Quality{MOS: s.MOS(), JitterMS: ms(s.Jitter), LossRatio: s.Loss(), MaxGapMS: ms(s.MaxGap), Received: s.Received, Sent: s.Sent}
 }
 
 // finish waits until both legs are off the wire, writes the one last event, and

@@ -19,6 +19,7 @@ const (
 type inbound struct {
 	s       *Stream
 	latch   latch
+	tally   tally
 	told    netip.AddrPort // what Stream.to says
 	header  rtp.Header
 	keys    *dtmf.Receiver
@@ -140,6 +141,7 @@ func (s *Stream) packet(now time.Time, b []byte, from netip.AddrPort) {
 		s.to.Store(&moved)
 	}
 	in.last = now
+	in.tally.packet(now, h.SSRC, h.SequenceNumber, h.Timestamp)
 	if !in.begun {
 		in.begun = true
 		close(s.started)
@@ -222,6 +224,7 @@ func (s *Stream) send(b []byte) {
 	if to == nil || to.Addr().IsUnspecified() {
 		return
 	}
+	s.sent++
 	if _, err := s.conn.WriteToUDPAddrPort(b, *to); err != nil {
 		s.log.Debug("media: packet not sent", "err", err)
 	}

@@ -40,6 +40,7 @@ type Stream struct {
 	out     line
 	playing *player
 	scratch []byte
+	sent    uint64
 	closed  bool
 
 	wait sync.WaitGroup // reader and players

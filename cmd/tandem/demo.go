@@ -255,7 +255,11 @@ func remark(e *store.Envelope, before time.Time) string {
 		return "sound goes both ways"
 	case bridge.CallUpdated:
 		if e.Event.Hangup != nil {
-			return fmt.Sprintf("the %s's leg is over: %s", e.Event.Side, e.Event.Hangup.Cause)
+			over := fmt.Sprintf("the %s's leg is over: %s", e.Event.Side, e.Event.Hangup.Cause)
+			if q := e.Event.Quality; q != nil && q.Received > 0 {
+				over += fmt.Sprintf(", MOS %.2f, jitter %.1f ms, loss %.1f %%", q.MOS, q.JitterMS, 100*q.LossRatio)
+			}
+			return over
 		}
 		return string(e.Event.Flag)
 	case bridge.CallEnded:
