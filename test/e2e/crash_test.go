@@ -224,10 +224,11 @@ func TestDrain(t *testing.T) {
 	s.start()
 	s.call("+12025550110", "+12025550120", "in_progress")
 	_ = s.process.Process.Signal(syscall.SIGTERM)
-	s.until("new calls are refused", func() bool {
-		code, problem := s.do("POST", "/v1/calls", `{"rep_number":"+12025550111","to":"+12025550120"}`)
-		return code == 503 && problem["code"] == "draining"
-	})
+	s.until("the server is not ready", func() bool { code, _ := s.do("GET", "/readyz", ""); return code == 503 })
+	code, problem := s.do("POST", "/v1/calls", `{"rep_number":"+12025550111","to":"+12025550120"}`)
+	if code != 503 || problem["code"] != "draining" {
+		t.Errorf("a new call while draining: %d %v", code, problem)
+	}
 	_ = s.process.Process.Signal(syscall.SIGTERM)
 	if err := s.process.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, s.log.String())
