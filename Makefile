@@ -11,6 +11,7 @@ check: ## the quick half: vet and staticcheck
 
 bench:
 	go test -run '^$$' -bench . ./dtmf ./media ./store
+	go run ./test/bench/calls
 
 fuzz: ## each target for a minute
 	go test -run '^$$' -fuzz '^FuzzEvent$$' -fuzztime 1m ./dtmf

@@ -20,6 +20,7 @@ type inbound struct {
 	s       *Stream
 	latch   latch
 	tally   tally
+	held    []heldPacket
 	told    netip.AddrPort // what Stream.to says
 	header  rtp.Header
 	keys    *dtmf.Receiver
@@ -128,10 +129,24 @@ func (s *Stream) packet(now time.Time, b []byte, from netip.AddrPort) {
 	in := &s.in
 	h := &in.header
 	start, err := h.Unmarshal(b)
-	if err != nil || h.Version != 2 || !in.latch.believe(from, h.SSRC, h.SequenceNumber) {
+	if err != nil || h.Version != 2 {
 		return
 	}
-	payload := b[start:]
+	if !in.latch.believe(from, h.SSRC, h.SequenceNumber) {
+		in.hold(b, from)
+		return
+	}
+	if len(in.held) > 0 {
+		s.releaseHeld(now, from)
+		start, _ = h.Unmarshal(b) // the held ones were read into it
+	}
+	s.believed(now, b[start:])
+}
+
+// believed takes the payload of a packet that is the far end's; in.header is its
+// header.
+func (s *Stream) believed(now time.Time, payload []byte) {
+	in, h := &s.in, &s.in.header
 	if h.Padding && len(payload) > 0 {
 		payload = payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
 	}

@@ -126,6 +126,16 @@ func (s *Stream) agree(answer []byte) error {
 func (s *Stream) take(theirs remote) error {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
+	if err := s.settle(theirs); err != nil {
+		return err
+	}
+	if len(s.in.held) > 0 {
+		s.releaseHeld(time.Now(), theirs.addr)
+	}
+	return nil
+}
+
+func (s *Stream) settle(theirs remote) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	chosen := slices.IndexFunc(theirs.codecs, func(c Codec) bool { return slices.Contains(s.side.Codecs, c) })
