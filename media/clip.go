@@ -13,6 +13,7 @@ const (
 	sampleRate   = 8000
 	frameSamples = 160 // 20 ms
 	maxClip      = 16 << 20
+	maxRecording = 1 << 30
 )
 
 // Clip is sound to play: linear samples at 8 kHz. It is not changed once made,
@@ -27,6 +28,9 @@ type Clip struct {
 func (c Clip) Duration() time.Duration {
 	return time.Duration(len(c.samples)) * time.Second / sampleRate
 }
+
+// Samples is the sound itself, linear at 8 kHz; it is not to be changed.
+func (c Clip) Samples() []int16 { return c.samples }
 
 // Silence is a pause: it is sent as sound, so that the stream does not stop.
 func Silence(d time.Duration) Clip { return synthesise(tone{d, 0, nil}) }
@@ -72,13 +76,18 @@ func synthesise(cadence ...tone) Clip {
 }
 
 // LoadWAV reads 8 kHz mono sound, 16-bit PCM or G.711, from a RIFF file.
-func LoadWAV(r io.Reader) (Clip, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxClip+1))
+func LoadWAV(r io.Reader) (Clip, error) { return loadWAV(r, maxClip) }
+
+// LoadRecording is LoadWAV of a file of up to 1 GB, to be looked at and not played.
+func LoadRecording(r io.Reader) (Clip, error) { return loadWAV(r, maxRecording) }
+
+func loadWAV(r io.Reader, limit int64) (Clip, error) {
+	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return Clip{}, fmt.Errorf("wav: %w", err)
 	}
-	if len(data) > maxClip {
-		return Clip{}, fmt.Errorf("wav: more than %d MB", maxClip>>20)
+	if int64(len(data)) > limit {
+		return Clip{}, fmt.Errorf("wav: more than %d MB", limit>>20)
 	}
 	if len(data) < 12 || string(data[:4]) != "RIFF" || string(data[8:12]) != "WAVE" {
 		return Clip{}, errors.New("wav: not a RIFF/WAVE file")
@@ -116,9 +125,9 @@ func decodeWAV(format, data []byte) (Clip, error) {
 		}
 		return Clip{samples: samples}, nil
 	case kind == 6 && bits == 8:
-		return Clip{samples: PCMA.decode(nil, data)}, nil
+		return Clip{samples: PCMA.Decode(nil, data)}, nil
 	case kind == 7 && bits == 8:
-		return Clip{samples: PCMU.decode(nil, data)}, nil
+		return Clip{samples: PCMU.Decode(nil, data)}, nil
 	default:
 		return Clip{}, fmt.Errorf("wav: format %d with %d bits; convert it with: sox in.wav -r 8000 -c 1 -b 16 out.wav", kind, bits)
 	}

@@ -47,8 +47,8 @@ func (c Codec) table() int {
 	return 0
 }
 
-// decode appends the samples of a payload to dst.
-func (c Codec) decode(dst []int16, payload []byte) []int16 {
+// Decode appends the samples of a payload to dst.
+func (c Codec) Decode(dst []int16, payload []byte) []int16 {
 	table := &linear[c.table()]
 	for _, octet := range payload {
 		dst = append(dst, table[octet])

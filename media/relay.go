@@ -170,7 +170,7 @@ func (s *Stream) believed(now time.Time, payload []byte) {
 		return
 	}
 	if s.side.InBand && len(in.ears) > 0 {
-		in.samples = codec.decode(in.samples[:0], payload)
+		in.samples = codec.Decode(in.samples[:0], payload)
 		in.report(in.keys.Audio(now, h.Timestamp, in.samples, in.presses[:0]))
 	}
 	if peer := s.peer.Load(); peer != nil {

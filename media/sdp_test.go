@@ -87,8 +87,8 @@ func FuzzParseSDP(f *testing.F) {
 func TestG711TablesAgreeWithTheLaw(t *testing.T) {
 	for i := range 256 {
 		for _, c := range []Codec{PCMU, PCMA} {
-			sample := c.decode(nil, []byte{byte(i)})
-			if again := c.decode(nil, c.encode(nil, sample)); again[0] != sample[0] {
+			sample := c.Decode(nil, []byte{byte(i)})
+			if again := c.Decode(nil, c.encode(nil, sample)); again[0] != sample[0] {
 				t.Errorf("%v %#x: %d becomes %d", c, i, sample[0], again[0])
 			}
 		}
@@ -98,7 +98,7 @@ func TestG711TablesAgreeWithTheLaw(t *testing.T) {
 func TestTranscodingKeepsTheSound(t *testing.T) {
 	for sample := -32000; sample <= 32000; sample += 7 {
 		there := PCMU.encode(nil, []int16{int16(sample)})
-		back := PCMA.decode(nil, PCMU.transcode(nil, there))[0]
+		back := PCMA.Decode(nil, PCMU.transcode(nil, there))[0]
 		if off := int(back) - sample; off > 200+abs(sample)/12 || -off > 200+abs(sample)/12 {
 			t.Fatalf("%d becomes %d", sample, back)
 		}

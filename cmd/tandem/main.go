@@ -27,6 +27,7 @@ func init() {
 		"config":       configCommand,
 		"keys":         keysCommand,
 		"call":         callCommand,
+		"dtmf":         dtmfCommand,
 		"version":      versionCommand,
 	}
 }

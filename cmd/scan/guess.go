@@ -1,0 +1,58 @@
+package scan
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"tandem/media"
+)
+
+// rates are the clocks that telephone-events have.
+var rates = []int{8000, 16000, 24000, 32000, 48000}
+
+// guess makes a plan from the packets themselves: PCMU and PCMA by RFC 3551, and
+// a dynamic payload type that holds nothing but telephone-events is that.
+func guess(packets []packet) plan {
+	p := agreed([]media.Format{{PT: 0, Name: "pcmu", Rate: 8000}, {PT: 8, Name: "pcma", Rate: 8000}})
+	byType := make(map[uint8][]packet)
+	for _, k := range packets {
+		if k.pt >= 96 {
+			byType[k.pt] = append(byType[k.pt], k)
+		}
+	}
+	for pt, all := range byType {
+		if !slices.ContainsFunc(all, func(k packet) bool { return !isEvent(k.payload) }) {
+			p.events[pt] = eventRate(all)
+		}
+	}
+	return p
+}
+
+// eventRate is the clock by which durations grew while a key was held.
+func eventRate(packets []packet) int {
+	var ticks, seconds float64
+	for i := 1; i < len(packets); i++ {
+		a, b := packets[i-1], packets[i]
+		if a.ts != b.ts || a.ssrc != b.ssrc || b.seq != a.seq+1 {
+			continue
+		}
+		grown := int(duration(b.payload)) - int(duration(a.payload))
+		passed := b.at.Sub(a.at).Seconds()
+		if grown > 0 && passed > 0.004 && passed < 0.2 {
+			ticks, seconds = ticks+float64(grown), seconds+passed
+		}
+	}
+	if seconds == 0 {
+		return rates[0]
+	}
+	// Rates lie far apart on a scale of ratios, which jitter does not bridge.
+	return slices.MinFunc(rates, func(a, b int) int {
+		return int(1000 * (distance(ticks/seconds, a) - distance(ticks/seconds, b)))
+	})
+}
+
+func distance(measured float64, rate int) float64 {
+	return max(measured/float64(rate), float64(rate)/measured)
+}
+
+func duration(payload []byte) uint16 { return binary.BigEndian.Uint16(payload[2:]) }
