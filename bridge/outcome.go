@@ -156,6 +156,9 @@ func gone(side Side, cause error) End {
 	if ended.By == sip.Us && (ended.Code != 0 || ended.Err != nil) { // the dialog was lost, nobody hung up
 		end.By, end.Hangup.Cause = ByCarrier, CauseTimeout
 	}
+	if errors.Is(ended, sip.ErrSessionExpired) {
+		end.Reason = ReasonSessionExpired
+	}
 	return end
 }
 

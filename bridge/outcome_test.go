@@ -98,6 +98,12 @@ func TestByeCarriesItsCause(t *testing.T) {
 	if got.By != ByCarrier || got.Hangup.SIPCode != 481 || got.Hangup.Cause != CauseTimeout {
 		t.Errorf("a lost dialog: got %+v, %+v", got, *got.Hangup)
 	}
+	for _, code := range []int{0, 481, 408} { // the timer ran out; the refresh was refused
+		got = gone(Prospect, &sip.Ended{By: sip.Us, Code: code, Err: sip.ErrSessionExpired})
+		if got.By != ByCarrier || got.Reason != ReasonSessionExpired || got.Hangup.SIPCode != code {
+			t.Errorf("an expired session: got %+v, %+v", got, *got.Hangup)
+		}
+	}
 }
 
 func TestEveryReasonHasItsOutcome(t *testing.T) {
@@ -108,6 +114,8 @@ func TestEveryReasonHasItsOutcome(t *testing.T) {
 	}{
 		{ReasonCompleted, true, Completed},
 		{ReasonMediaTimeout, true, Completed},
+		{ReasonSessionExpired, true, Completed},
+		{ReasonSessionExpired, false, Failed},
 		{ReasonServerRestart, true, Completed},
 		{ReasonServerRestart, false, Failed},
 		{ReasonServerShutdown, true, Completed},

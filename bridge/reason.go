@@ -9,6 +9,7 @@ const (
 	ReasonCompleted        Reason = "completed"
 	ReasonMaxDuration      Reason = "max_duration"
 	ReasonMediaTimeout     Reason = "media_timeout"
+	ReasonSessionExpired   Reason = "session_expired"
 	ReasonServerShutdown   Reason = "server_shutdown"
 	ReasonServerRestart    Reason = "server_restart"
 	ReasonInternalError    Reason = "internal_error"
@@ -72,6 +73,7 @@ var outcomes = map[Reason]Outcome{
 	ReasonProspectUnreachable: ProspectUnreachable,
 
 	ReasonMediaTimeout:     Failed,
+	ReasonSessionExpired:   Failed,
 	ReasonServerRestart:    Failed,
 	ReasonInternalError:    Failed,
 	ReasonQueueTimeout:     Failed,

@@ -166,8 +166,6 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 		"outbound_proxy":       t.OutboundProxy != "",
 		"auth.mode":            t.Auth.Mode == "register",
 		"srtp":                 t.SRTP != "none",
-		"session_timer.mode":   t.SessionTimer.Mode == "request",
-		"reliable_provisional": t.ReliableProvisional == "require",
 		"identity.privacy":     t.Identity.Privacy != "allowed",
 		"limits.daily_spend":   t.Limits.DailySpend != "",
 	} {

@@ -144,7 +144,7 @@ type Identity struct {
 
 // SessionTimer is RFC 4028's.
 type SessionTimer struct {
-	Mode    string        `key:"mode" default:"accept" oneof:"none,accept,request" doc:"accept = the far end refreshes"`
+	Mode    string        `key:"mode" default:"accept" oneof:"none,accept,request" doc:"none | accept what the far end asks for | request"`
 	Expires time.Duration `key:"expires" default:"30m" min:"90s" max:"24h" doc:"Session-Expires"`
 	MinSE   time.Duration `key:"min_se" default:"90s" min:"90s" max:"24h" doc:"Min-SE"`
 }

@@ -42,6 +42,10 @@ func (l *Leg) answered(a *attempt, res *sipmsg.Response) {
 // accept is the answer Dial waits for.
 func (l *Leg) accept(f *fork, res *sipmsg.Response) {
 	l.answer = sdpOf(res)
+	if l.answer != nil {
+		l.remote = l.answer
+	}
+	l.agree(res)
 	l.saveOrLog(Answered)
 	l.write(f.ack)
 	l.s.Acked, l.s.Invite = true, nil

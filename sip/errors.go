@@ -21,6 +21,10 @@ var (
 	ErrNoAnswer = errors.New("no answer")
 )
 
+// ErrSessionExpired: the peer no longer knows the dialog, or did not refresh it
+// in time (RFC 4028 §10). It is an Ended's Err.
+var ErrSessionExpired = errors.New("session expired")
+
 // What the calls of an Endpoint can fail with beside *Error.
 var (
 	// ErrClosed: the Endpoint is closed or closing.

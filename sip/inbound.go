@@ -2,6 +2,7 @@ package sip
 
 import (
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -163,7 +164,7 @@ func (e *Endpoint) validate(req *sipmsg.Request) (code int, text string, extra [
 func unsupported(req *sipmsg.Request) []string {
 	var unknown []string
 	for _, tag := range list(req, "require") {
-		if !strings.EqualFold(tag, supported) && cleanToken(tag) {
+		if !slices.Contains(splitList(understood), strings.ToLower(tag)) && cleanToken(tag) {
 			unknown = append(unknown, tag)
 		}
 	}
@@ -203,7 +204,7 @@ func (e *Endpoint) options(in *inboundRequest) {
 	in.respond(sipmsg.StatusOK, "OK",
 		sipmsg.NewHeader("Allow", allow),
 		sipmsg.NewHeader("Accept", sdpType),
-		sipmsg.NewHeader("Supported", supported),
+		sipmsg.NewHeader("Supported", understood),
 		sipmsg.NewHeader("Server", e.cfg.UserAgent))
 }
 

@@ -17,12 +17,16 @@ type mediaStub struct {
 	mu     sync.Mutex
 	offers []string
 	err    error
+	answer string // "" = sdpOffer
 }
 
 func (m *mediaStub) reoffer(offer []byte) ([]byte, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.offers = append(m.offers, string(offer))
+	if m.answer != "" {
+		return []byte(m.answer), m.err
+	}
 	return []byte(sdpOffer), m.err
 }
 

@@ -69,12 +69,19 @@ func (l *Leg) newInvite(seq uint32) *sipmsg.Request {
 		req.AppendHeader(h)
 	}
 	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
-	req.AppendHeader(sipmsg.NewHeader("Supported", supported))
+	l.addSupported(req)
+	if l.t.ReliableProvisional == "require" {
+		req.AppendHeader(sipmsg.NewHeader("Require", "100rel"))
+	}
+	for _, h := range l.timerHeaders() {
+		req.AppendHeader(h)
+	}
 	req.AppendHeader(sipmsg.NewHeader("User-Agent", l.e.cfg.UserAgent))
 	if len(l.inv.Offer) > 0 {
 		req.AppendHeader(sipmsg.NewHeader("Content-Type", sdpType))
 	}
 	req.SetBody(l.inv.Offer)
+	l.local = l.inv.Offer
 	return req
 }
 
@@ -233,6 +240,10 @@ func (l *Leg) final(a *attempt, res *sipmsg.Response, acked bool) {
 			l.invite()
 			return
 		}
+	}
+	if res.StatusCode == 422 && !l.unwanted() && l.raise(res) {
+		l.invite() // once more, with the interval it can live with (RFC 4028 §7.3)
+		return
 	}
 	l.giveUp(refusal(res))
 	l.conclude()

@@ -55,8 +55,12 @@ type Leg struct {
 	trying, progress, ring, absolute clock
 	clocked, rang                    bool
 
-	reoffer   *reoffer // an offer of our own
-	unacked   *unacked // our 2xx to a re-INVITE
+	local     []byte // our last session description, offer or answer
+	remote    []byte // the peer's last
+	minSE     time.Duration
+	counting  *countdown // of the session timer, nil = none
+	reoffer   *reoffer   // an offer of our own
+	unacked   *unacked   // our 2xx to a re-INVITE
 	infoSeen  map[uint32]bool
 	tasks     int  // requests of ours that are not answered yet
 	concluded bool // over, but for stragglers
@@ -222,6 +226,7 @@ func (l *Leg) bury() {
 	l.disappoint(&Error{Err: ErrClosed})
 	l.drop(&Ended{By: Us, Err: ErrClosed})
 	l.stopClocks()
+	l.stopCount()
 	l.unacked.stop()
 	l.finish()
 	branches := make([]string, 0, len(l.attempts))
@@ -273,6 +278,7 @@ func (l *Leg) conclude() {
 	}
 	l.concluded = true
 	l.stopClocks()
+	l.stopCount()
 	l.unacked.stop()
 	l.unpark()
 	l.saveOrLog(Gone)

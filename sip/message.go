@@ -5,16 +5,38 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 
 	sipmsg "github.com/emiago/sipgo/sip"
 )
 
 // What we say of ourselves in INVITEs, 2xx and OPTIONS.
 const (
-	allow     = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
-	supported = "100rel"
-	sdpType   = "application/sdp"
+	allow   = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY"
+	sdpType = "application/sdp"
 )
+
+// understood are the option tags a Require may name (RFC 3261 §8.2.2.3).
+const understood = "100rel, timer"
+
+// supported are the option tags we offer on a trunk, "" for none.
+func (t *TrunkConfig) supported() string {
+	var tags []string
+	if t.ReliableProvisional != "none" {
+		tags = append(tags, "100rel")
+	}
+	if t.SessionTimer.Mode != "" && t.SessionTimer.Mode != "none" {
+		tags = append(tags, "timer")
+	}
+	return strings.Join(tags, ", ")
+}
+
+// addSupported says in a request of ours what we understand.
+func (l *Leg) addSupported(req *sipmsg.Request) {
+	if tags := l.t.supported(); tags != "" {
+		req.AppendHeader(sipmsg.NewHeader("Supported", tags))
+	}
+}
 
 // maxForwards is RFC 3261 §8.1.1.6's.
 const maxForwards = 70
@@ -152,8 +174,11 @@ func (s *Snapshot) newDialog(res *sipmsg.Response, known func(netip.Addr) bool) 
 }
 
 // refresh takes the remote target from a message's Contact, if it has one that
-// can be sent to (RFC 3261 §12.2).
+// can be sent to (RFC 3261 §12.2), and whether UPDATE is allowed from its Allow.
 func (d *Dialog) refresh(msg sipmsg.Message) {
+	if len(headers(msg, "allow")) > 0 {
+		d.Updates = hasToken(msg, "allow", "UPDATE")
+	}
 	for _, contact := range list(msg, "contact") {
 		if uri := addressURI(contact); uri != "" {
 			if _, ok := sipURI(uri); ok {

@@ -125,7 +125,7 @@ func (p *peer) next(d time.Duration) (message, bool) {
 // response with this code.
 func (p *peer) expect(what string) message {
 	p.t.Helper()
-	m, ok := p.next(100 * time.Second)
+	m, ok := p.next(10 * time.Minute)
 	if !ok {
 		p.t.Fatalf("waiting for %s: nothing came", what)
 	}

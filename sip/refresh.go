@@ -8,8 +8,6 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 )
 
-// The session timer of RFC 4028 will call Reoffer from here.
-
 // reofferTries bounds how often one offer is sent: challenges and glare.
 const reofferTries = 5
 
@@ -20,6 +18,8 @@ type reoffer struct {
 	tries  int
 	onWire bool            // unanswered: an offer of the peer's now is glare
 	ack    *sipmsg.Request // of its 2xx
+
+	refreshes *countdown // set where nobody asked: the session timer did
 }
 
 type reofferResult struct {
@@ -65,7 +65,10 @@ func (l *Leg) sendReoffer(r *reoffer) {
 	l.s.LocalSeq++
 	req := l.s.within(&l.main.Dialog, sipmsg.INVITE, l.s.LocalSeq)
 	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
-	req.AppendHeader(sipmsg.NewHeader("Supported", supported))
+	l.addSupported(req)
+	for _, h := range l.timerHeaders() {
+		req.AppendHeader(h)
+	}
 	req.AppendHeader(sipmsg.NewHeader("Content-Type", sdpType))
 	req.SetBody(r.offer)
 	l.authorise(req)
@@ -97,15 +100,19 @@ func (l *Leg) reoffered(a *attempt, res *sipmsg.Response) {
 	a.final, r.onWire = true, false
 	switch {
 	case res.IsSuccess():
+		l.local = r.offer
+		l.agree(res)
 		l.endReoffer(r, reofferResult{answer: sdpOf(res)})
+		if r.refreshes != nil {
+			l.moved(sdpOf(res))
+		}
+	case res.StatusCode == 422 && l.raise(res):
+		l.sendReoffer(r)
 	case challenged(res) && l.challenge(res) == nil:
 		l.sendReoffer(r)
 	case res.StatusCode == sipmsg.StatusRequestPending:
-		// We own the Call-ID, so ours is the longer wait: 2.1 to 4 s in steps of
-		// 10 ms (RFC 3261 §14.1).
-		wait := time.Duration(210+randomUpTo(190)) * 10 * time.Millisecond
-		l.after(wait, func() { l.sendReoffer(r) })
-	case res.StatusCode == sipmsg.StatusCallTransactionDoesNotExists, res.StatusCode == sipmsg.StatusRequestTimeout:
+		l.after(glareWait(), func() { l.sendReoffer(r) })
+	case forgotten(res.StatusCode):
 		l.endReoffer(r, reofferResult{err: refusal(res)})
 		l.dead(res.StatusCode)
 	default:
@@ -128,12 +135,23 @@ func (l *Leg) ackReoffer(a *attempt, res *sipmsg.Response) {
 func (l *Leg) endReoffer(r *reoffer, result reofferResult) {
 	l.reoffer = nil
 	r.result <- result
+	if r.refreshes != nil && result.err != nil {
+		l.log.Warn("sip: refresh refused", "err", result.err)
+		l.refreshLater(r.refreshes)
+	}
+}
+
+// glareWait is how long we wait after a 491: we own the Call-ID, so ours is the
+// longer wait, 2.1 to 4 s in steps of 10 ms (RFC 3261 §14.1).
+func glareWait() time.Duration {
+	return time.Duration(210+randomUpTo(190)) * 10 * time.Millisecond
 }
 
 // dead ends a dialog the peer no longer knows, with a BYE for good measure.
 func (l *Leg) dead(code int) {
 	why := Reason{Protocol: "SIP", Cause: code}
-	if l.drop(&Ended{By: Peer, Code: code}) {
+	if l.drop(&Ended{By: Us, Code: code, Err: ErrSessionExpired}) {
+		l.log.Warn("sip: the peer no longer knows this call", "code", code)
 		l.hangUp(why)
 	}
 }

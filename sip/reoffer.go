@@ -22,7 +22,7 @@ func (l *Leg) reinvite(in *inboundRequest, f *fork) {
 	if !ok {
 		return
 	}
-	res := in.reply(sipmsg.StatusOK, "OK", l.capabilities()...)
+	res := in.reply(sipmsg.StatusOK, "OK", append(l.capabilities(), l.grant(in)...)...)
 	withSDP(res, answer)
 	l.publishDialog(f)
 	l.untilAcked(in, res)
@@ -40,13 +40,17 @@ func (l *Leg) update(in *inboundRequest, f *fork) {
 		if answer, ok = l.consider(in, f); !ok {
 			return
 		}
-	} else if !l.inOrder(in, f) {
+	} else if !l.inOrder(in, f) || l.tooShort(in) {
 		return
 	} else {
 		f.refresh(in)
 		f.aim(sourceOf(in), l.knows)
 	}
-	res := in.reply(sipmsg.StatusOK, "OK", l.capabilities()...)
+	capabilities := l.capabilities()
+	if f == l.main {
+		capabilities = append(capabilities, l.grant(in)...)
+	}
+	res := in.reply(sipmsg.StatusOK, "OK", capabilities...)
 	withSDP(res, answer)
 	l.publishDialog(f)
 	in.send(res)
@@ -58,7 +62,7 @@ func (l *Leg) update(in *inboundRequest, f *fork) {
 func (l *Leg) consider(in *inboundRequest, f *fork) (answer []byte, ok bool) {
 	offer := sdpOf(in)
 	switch {
-	case !l.inOrder(in, f):
+	case !l.inOrder(in, f), l.tooShort(in):
 		return nil, false
 	case l.reoffer != nil && l.reoffer.onWire:
 		in.respond(sipmsg.StatusRequestPending, "Request Pending")
@@ -75,6 +79,10 @@ func (l *Leg) consider(in *inboundRequest, f *fork) (answer []byte, ok bool) {
 		l.log.Info("sip: offer refused", "err", err)
 		in.respond(sipmsg.StatusNotAcceptableHere, "Not Acceptable Here")
 		return nil, false
+	}
+	l.local = answer
+	if len(offer) > 0 {
+		l.remote = offer
 	}
 	f.refresh(in)
 	f.aim(sourceOf(in), l.knows)
@@ -94,11 +102,14 @@ func (l *Leg) inOrder(in *inboundRequest, f *fork) bool {
 
 // capabilities are the headers of our 2xx.
 func (l *Leg) capabilities() []sipmsg.Header {
-	return []sipmsg.Header{
+	all := []sipmsg.Header{
 		sipmsg.NewHeader("Contact", l.s.contact()),
 		sipmsg.NewHeader("Allow", allow),
-		sipmsg.NewHeader("Supported", supported),
 	}
+	if tags := l.t.supported(); tags != "" {
+		all = append(all, sipmsg.NewHeader("Supported", tags))
+	}
+	return all
 }
 
 // withSDP gives a message a session description.
@@ -130,9 +141,12 @@ type unacked struct {
 	limit   *time.Timer
 }
 
+// waiting reports whether the ACK is still to come.
+func (u *unacked) waiting() bool { return u != nil && u.resend != nil }
+
 // stop ends the repetition; on nil it does nothing.
 func (u *unacked) stop() {
-	if u == nil || u.resend == nil {
+	if !u.waiting() {
 		return
 	}
 	u.resend.Stop()
@@ -172,13 +186,14 @@ func (l *Leg) resend(u *unacked) {
 // acked is the ACK of a 2xx of ours.
 func (l *Leg) acked(in *inboundRequest) {
 	u := l.unacked
-	if u == nil || u.resend == nil || seqOf(in) != seqOf(u.in) {
+	if !u.waiting() || seqOf(in) != seqOf(u.in) {
 		return
 	}
 	u.stop()
 	if !u.offered || l.inv.Reaccept == nil {
 		return
 	}
+	l.remote = sdpOf(in)
 	if err := l.inv.Reaccept(sdpOf(in)); err != nil {
 		l.log.Warn("sip: answer in ACK not usable", "err", err)
 		l.Hangup(badOffer)

@@ -41,9 +41,10 @@ type Snapshot struct {
 	Invite      []byte `json:"invite,omitempty"`      // the pending INVITE, branch included, credentials left out
 	Provisional bool   `json:"provisional,omitempty"` // it has had a provisional response
 
-	Dialog  Dialog `json:"dialog,omitzero"` // with whom; zero until a 2xx
-	Acked   bool   `json:"acked,omitempty"`
-	ByeSent bool   `json:"bye_sent,omitempty"`
+	Dialog  Dialog  `json:"dialog,omitzero"`  // with whom; zero until a 2xx
+	Session Session `json:"session,omitzero"` // RFC 4028, zero = no timer
+	Acked   bool    `json:"acked,omitempty"`
+	ByeSent bool    `json:"bye_sent,omitempty"`
 }
 
 // Dialog is the far end's half of a dialog.
@@ -53,7 +54,8 @@ type Dialog struct {
 	Target    string         `json:"target"`           // remote target URI
 	Routes    []string       `json:"routes,omitempty"` // in sending order, as they were recorded
 	RemoteSeq uint32         `json:"remote_seq,omitempty"`
-	Hop       netip.AddrPort `json:"hop"` // where requests in this dialog go
+	Updates   bool           `json:"updates,omitempty"` // its Allow names UPDATE
+	Hop       netip.AddrPort `json:"hop"`               // where requests in this dialog go
 }
 
 // clone returns a Snapshot that shares nothing with s.

@@ -34,6 +34,9 @@ type TrunkConfig struct {
 	Prefix         string   // then put in front
 	ExtraHeaders   map[string]string
 
+	SessionTimer        SessionTimer
+	ReliableProvisional string // none, accept or require (RFC 3262); "" = accept
+
 	Channels int     // calls at once; ≤ 0 = as many as come
 	CPS      float64 // INVITEs a second; ≤ 0 = as fast as they come
 }
@@ -85,6 +88,12 @@ func (t *TrunkConfig) check() error {
 		return fmt.Errorf("host %q is no host", t.Host)
 	case t.Transport != "udp" && t.Transport != "tcp":
 		return fmt.Errorf("transport %q is neither udp nor tcp", t.Transport)
+	}
+	if !slices.Contains([]string{"", "none", "accept", "request"}, t.SessionTimer.Mode) {
+		return fmt.Errorf("session timer %q is none of none, accept, request", t.SessionTimer.Mode)
+	}
+	if !slices.Contains([]string{"", "none", "accept", "require"}, t.ReliableProvisional) {
+		return fmt.Errorf("reliable provisionals %q are none of none, accept, require", t.ReliableProvisional)
 	}
 	for _, format := range []string{t.Format, t.IdentityFormat} {
 		if !slices.Contains([]string{"", "e164_plus", "e164", "national"}, format) {

@@ -24,7 +24,9 @@ func (a *App) trunk(name string) sip.TrunkConfig {
 		Realm: t.Auth.Realm, FromDomain: t.Identity.FromDomain,
 		Identity: t.Identity.Headers, IdentityFormat: t.Identity.Format,
 		Format: t.Dial.Format, Strip: t.Dial.Strip, Prefix: t.Dial.Prefix, ExtraHeaders: t.ExtraHeaders,
-		Channels: t.Limits.Channels, CPS: t.Limits.CPS,
+		SessionTimer:        sip.SessionTimer{Mode: t.SessionTimer.Mode, Expires: t.SessionTimer.Expires, MinSE: t.SessionTimer.MinSE},
+		ReliableProvisional: t.ReliableProvisional,
+		Channels:            t.Limits.Channels, CPS: t.Limits.CPS,
 	}
 	if t.Auth.Mode == "digest" {
 		cfg.Username, cfg.Password = t.Auth.Username, t.Auth.Password
