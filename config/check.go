@@ -162,12 +162,12 @@ func (d *decoder) checkLater(c *Config) {
 
 func (d *decoder) checkTrunk(path string, t *Trunk) {
 	for key, set := range map[string]bool{
-		"transport":            t.Transport == "tls" || t.Transport == "auto",
-		"outbound_proxy":       t.OutboundProxy != "",
-		"auth.mode":            t.Auth.Mode == "register",
-		"srtp":                 t.SRTP != "none",
-		"identity.privacy":     t.Identity.Privacy != "allowed",
-		"limits.daily_spend":   t.Limits.DailySpend != "",
+		"transport":          t.Transport == "tls" || t.Transport == "auto",
+		"outbound_proxy":     t.OutboundProxy != "",
+		"auth.mode":          t.Auth.Mode == "register",
+		"srtp":               t.SRTP != "none",
+		"identity.privacy":   t.Identity.Privacy != "allowed",
+		"limits.daily_spend": t.Limits.DailySpend != "",
 	} {
 		if set {
 			d.at(path+"."+key, "is not in this version yet", CodeLater, "leave it out")
