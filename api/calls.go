@@ -15,8 +15,8 @@ import (
 )
 
 // createCall is POST /v1/calls.
-func (s *Server) createCall(_ http.ResponseWriter, r *http.Request, key *store.Key) (*answer, error) {
-	data, refused := body(r)
+func (s *Server) createCall(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	data, refused := body(r, jsonKinds...)
 	if refused != nil {
 		return nil, refused
 	}
@@ -25,31 +25,28 @@ func (s *Server) createCall(_ http.ResponseWriter, r *http.Request, key *store.K
 		return nil, refuse("malformed_parameter", "The Idempotency-Key has more than 255 characters.")
 	}
 	if idempotency == "" {
-		return s.startCall(r.Context(), data, key, "")
+		return s.startCall(r.Context(), data, who, "")
 	}
 	sum := sha256.Sum256(data)
 	return s.once(r.Context(), store.Claim{
-		Scope: key.ID + " POST /v1/calls", Key: idempotency,
+		Scope: who.id + " POST /v1/calls", Key: idempotency,
 		BodyHash: hex.EncodeToString(sum[:]), CallID: bridge.NewID("call"),
-	}, func(id string) (*answer, error) { return s.startCall(r.Context(), data, key, id) })
+	}, func(id string) (*answer, error) { return s.startCall(r.Context(), data, who, id) })
 }
 
 // startCall asks the bridge for a call; id is its id, "" = a new one.
-func (s *Server) startCall(ctx context.Context, data []byte, key *store.Key, id string) (*answer, error) {
+func (s *Server) startCall(ctx context.Context, data []byte, who *caller, id string) (*answer, error) {
 	var wanted callCreate
-	if refused := decode(data, &wanted); refused != nil {
-		return nil, refused
-	}
-	if refused := wanted.validate(); refused != nil {
+	if refused := decodeValid(data, &wanted); refused != nil {
 		return nil, refused
 	}
 	if wanted.RepNumber == nil {
 		return nil, refuse("not_found", "No rep has this id. Name the phone to ring with rep_number.")
 	}
-	if !key.Allows("calls:any_rep") {
-		return nil, refuse("insufficient_scope", "To ring a rep_number, the key %q needs the scope calls:any_rep.", key.Name)
+	if !who.allows("calls:any_rep") {
+		return nil, refuse("insufficient_scope", "To ring a rep_number, the key %q needs the scope calls:any_rep.", who.name)
 	}
-	request := wanted.request(key.ID)
+	request := wanted.request(who.id)
 	request.ID = id
 	// A client that goes away must not leave half a call behind.
 	record, err := s.Calls.Start(context.WithoutCancel(ctx), request)
@@ -75,7 +72,7 @@ func (s *Server) find(r *http.Request) (bridge.Record, error) {
 }
 
 // getCall is GET /v1/calls/{call_id}, which may wait for a status.
-func (s *Server) getCall(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) getCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	want := bridge.Status(r.URL.Query().Get("wait"))
 	if want != "" && want != bridge.InProgress && want != bridge.Ended {
 		return nil, refuse("malformed_parameter", "wait is in_progress or ended.")
@@ -126,7 +123,7 @@ type page struct {
 }
 
 // listCalls is GET /v1/calls.
-func (s *Server) listCalls(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) listCalls(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	filter, err := callFilter(r)
 	if err != nil {
 		return nil, err
@@ -200,12 +197,12 @@ func (s *Server) act(r *http.Request, do func(id string) (bridge.Record, error))
 }
 
 // hangupCall is POST /v1/calls/{call_id}/hangup; it may be repeated.
-func (s *Server) hangupCall(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) hangupCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	return s.act(r, s.Calls.Hangup)
 }
 
 // confirmCall is POST /v1/calls/{call_id}/confirm.
-func (s *Server) confirmCall(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) confirmCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	a, err := s.act(r, s.Calls.Confirm)
 	if err == nil && a.body.(Call).Status == bridge.Ended {
 		return nil, refuse("call_already_ended", "There is nothing to confirm any more.")
@@ -214,16 +211,9 @@ func (s *Server) confirmCall(_ http.ResponseWriter, r *http.Request, _ *store.Ke
 }
 
 // sendDigits is POST /v1/calls/{call_id}/dtmf.
-func (s *Server) sendDigits(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
-	data, refused := body(r)
-	if refused != nil {
-		return nil, refused
-	}
+func (s *Server) sendDigits(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	var wanted digitsBody
-	if refused := decode(data, &wanted); refused != nil {
-		return nil, refused
-	}
-	if refused := wanted.validate(); refused != nil {
+	if refused := read(r, &wanted, jsonKinds); refused != nil {
 		return nil, refused
 	}
 	err := s.Calls.SendDigits(r.PathValue("call_id"), *wanted.Digits)
@@ -238,4 +228,27 @@ func (s *Server) sendDigits(_ http.ResponseWriter, r *http.Request, _ *store.Key
 		return nil, err
 	}
 	return &answer{status: 202}, nil
+}
+
+// updateCall is PATCH /v1/calls/{call_id}.
+func (s *Server) updateCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+	var wanted callPatch
+	if refused := read(r, &wanted, mergeKinds); refused != nil {
+		return nil, refused
+	}
+	id, patch := r.PathValue("call_id"), wanted.patch()
+	record, err := s.Calls.Annotate(r.Context(), id, patch)
+	var gone *bridge.Refusal
+	if errors.As(err, &gone) && gone.Code == bridge.CodeNotFound {
+		record, err = s.Store.Annotate(r.Context(), id, patch)
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return nil, refuse("not_found", "No call has this id.")
+	case errors.Is(err, store.ErrLive):
+		return nil, refuse("wrong_call_state", "The call is ending just now. Try again.").after(time.Second)
+	case err != nil:
+		return nil, err
+	}
+	return &answer{status: 200, body: callJSON(&record, time.Now())}, nil
 }

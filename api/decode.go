@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -19,11 +20,20 @@ import (
 
 const maxBody = 64 << 10 // octets
 
+// The media types a JSON body may have; "" is no header. A form is what curl -d
+// says of any body.
+var (
+	jsonKinds  = []string{"application/json", "", "application/x-www-form-urlencoded"}
+	mergeKinds = []string{"application/merge-patch+json", "application/json", ""} // RFC 7396
+)
+
 // body reads a request's JSON whole.
-func body(r *http.Request) ([]byte, *problem) {
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if r.Header.Get("Content-Type") != "" && (err != nil || kind != "application/json" && kind != "application/x-www-form-urlencoded") {
-		return nil, refuse("unsupported_media_type", "Send Content-Type: application/json, not %q.", r.Header.Get("Content-Type"))
+func body(r *http.Request, kinds ...string) ([]byte, *problem) {
+	header := r.Header.Get("Content-Type")
+	kind, parameters, err := mime.ParseMediaType(header)
+	charset := strings.ToLower(parameters["charset"])
+	if header != "" && (err != nil || !slices.Contains(kinds, kind) || charset != "" && charset != "utf-8") {
+		return nil, refuse("unsupported_media_type", "Send Content-Type: %s in UTF-8, not %q.", kinds[0], header)
 	}
 	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	switch {
@@ -60,6 +70,26 @@ func decode(data []byte, v any) *problem {
 		return refuse("malformed_json", "The body is not a JSON object.")
 	}
 	return nil
+}
+
+// checked is a body that knows what its schema says.
+type checked interface{ validate() *problem }
+
+// decodeValid is decode, and then what the schema says.
+func decodeValid(data []byte, v checked) *problem {
+	if refused := decode(data, v); refused != nil {
+		return refused
+	}
+	return v.validate()
+}
+
+// read reads a request's body into v.
+func read(r *http.Request, v checked, kinds []string) *problem {
+	data, refused := body(r, kinds...)
+	if refused != nil {
+		return refused
+	}
+	return decodeValid(data, v)
 }
 
 // word is a Go kind as JSON calls it.
@@ -179,14 +209,76 @@ func (c *callCreate) validate() *problem {
 	if c.MaxDuration != nil && (*c.MaxDuration < 30 || *c.MaxDuration > 28800) {
 		f.add("max_duration_s", "It must be 30 to 28800.")
 	}
-	if len(c.Metadata) > 20 {
+	metadata := make(map[string]*string, len(c.Metadata))
+	for key, value := range c.Metadata {
+		metadata[key] = &value
+	}
+	f.metadata(metadata)
+	return f.problem()
+}
+
+// metadata checks the CRM's own keys and values.
+func (f *faults) metadata(m map[string]*string) {
+	if len(m) > 20 {
 		f.add("metadata", "It has more than 20 keys.")
 	}
-	for key, value := range c.Metadata {
-		f.text("metadata/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key), &value, 500)
+	for key, value := range m {
+		f.text("metadata/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(key), value, 500)
 		f.text("metadata", &key, 64)
 	}
+}
+
+// maybe is a member of a merge patch: absent, null, or a value.
+type maybe[T any] struct {
+	set   bool
+	value *T    // nil = null
+	wrong error // it is of another type
+}
+
+// UnmarshalJSON is called only where the member is there. What cannot be read is
+// for validate to say, which knows the member's name.
+func (m *maybe[T]) UnmarshalJSON(data []byte) error {
+	m.set = true
+	m.wrong = json.Unmarshal(data, &m.value)
+	return nil
+}
+
+// maybe checks that a member was of its type.
+func (f *faults) maybe(field string, wrong error) {
+	var kind *json.UnmarshalTypeError
+	if errors.As(wrong, &kind) {
+		f.add(field, "It is a JSON %s and must be %s or null.", kind.Value, word(kind.Type.Kind().String()))
+	}
+}
+
+// callPatch is the body of PATCH /v1/calls/{call_id}.
+type callPatch struct {
+	Metadata    map[string]*string `json:"metadata"`
+	Disposition maybe[string]      `json:"disposition"`
+	Notes       maybe[string]      `json:"notes"`
+}
+
+func (c *callPatch) validate() *problem {
+	var f faults
+	f.metadata(c.Metadata)
+	f.maybe("disposition", c.Disposition.wrong)
+	f.maybe("notes", c.Notes.wrong)
+	f.text("disposition", c.Disposition.value, 64)
+	if notes := c.Notes.value; notes != nil && utf8.RuneCountInString(*notes) > 4000 {
+		f.add("notes", "It has more than 4000 characters.")
+	}
 	return f.problem()
+}
+
+// patch is what is to be written; "" where the body says null.
+func (c *callPatch) patch() bridge.Patch {
+	text := func(m maybe[string]) *string {
+		if m.set && m.value == nil {
+			return new(string)
+		}
+		return m.value
+	}
+	return bridge.Patch{Metadata: c.Metadata, Disposition: text(c.Disposition), Notes: text(c.Notes)}
 }
 
 func (c *callCreate) request(key string) bridge.Request {

@@ -28,7 +28,7 @@ type eventPage struct {
 }
 
 // allEvents is GET /v1/events: a stream, or a page of it by Accept.
-func (s *Server) allEvents(w http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) allEvents(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	var filter store.EventFilter
 	if types := r.URL.Query().Get("types"); types != "" {
 		filter.Types = strings.Split(types, ",")
@@ -50,7 +50,7 @@ func (s *Server) allEvents(w http.ResponseWriter, r *http.Request, _ *store.Key)
 }
 
 // callEvents is GET /v1/calls/{call_id}/events.
-func (s *Server) callEvents(w http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) callEvents(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	if _, err := s.find(r); err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"encoding/base32"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -26,6 +25,7 @@ type Calls interface {
 	Hangup(id string) (bridge.Record, error)
 	Confirm(id string) (bridge.Record, error)
 	SendDigits(id, digits string) error
+	Annotate(ctx context.Context, id string, p bridge.Patch) (bridge.Record, error)
 }
 
 // Check is one thing that must be well for calls to be taken.
@@ -61,13 +61,14 @@ type Server struct {
 type route struct {
 	method, path string
 	scope        string // "" = for everybody
-	handle       func(s *Server, w http.ResponseWriter, r *http.Request, key *store.Key) (*answer, error)
+	handle       func(s *Server, w http.ResponseWriter, r *http.Request, who *caller) (*answer, error)
 }
 
 var routes = []route{
 	{"POST", "/v1/calls", "calls:write", (*Server).createCall},
 	{"GET", "/v1/calls", "calls:read", (*Server).listCalls},
 	{"GET", "/v1/calls/{call_id}", "calls:read", (*Server).getCall},
+	{"PATCH", "/v1/calls/{call_id}", "calls:write", (*Server).updateCall},
 	{"POST", "/v1/calls/{call_id}/hangup", "calls:write", (*Server).hangupCall},
 	{"POST", "/v1/calls/{call_id}/confirm", "calls:write", (*Server).confirmCall},
 	{"POST", "/v1/calls/{call_id}/dtmf", "calls:write", (*Server).sendDigits},
@@ -96,12 +97,12 @@ func New(cfg Config) *Server {
 		methods[r.path] = append(methods[r.path], r.method)
 	}
 	for path, allowed := range methods {
-		s.mux.Handle(path, s.serve(route{"", path, "", func(*Server, http.ResponseWriter, *http.Request, *store.Key) (*answer, error) {
+		s.mux.Handle(path, s.serve(route{"", path, "", func(*Server, http.ResponseWriter, *http.Request, *caller) (*answer, error) {
 			a := refuse("method_not_allowed", "There are: %s.", strings.Join(allowed, ", "))
 			return nil, &otherMethod{a, strings.Join(allowed, ", ")}
 		}}))
 	}
-	s.mux.Handle("/", s.serve(route{"", "", "", func(_ *Server, _ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+	s.mux.Handle("/", s.serve(route{"", "", "", func(_ *Server, _ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 		return nil, refuse("not_found", "Nothing is at this path. See /openapi.json.")
 	}}))
 	return s
@@ -177,19 +178,19 @@ func (s *Server) handle(route route, w http.ResponseWriter, r *http.Request) (a 
 	if route.scope == "" {
 		return route.handle(s, w, r, nil)
 	}
-	key, err := s.authenticate(r)
+	who, err := s.authenticate(r)
 	if err != nil {
 		return nil, err
 	}
-	if !key.Allows(route.scope) {
-		return nil, refuse("insufficient_scope", "The key %q needs the scope %s.", key.Name, route.scope)
+	if !who.allows(route.scope) {
+		return nil, refuse("insufficient_scope", "The key %q needs the scope %s.", who.name, route.scope)
 	}
 	if r.Method != http.MethodGet {
-		if wait := s.limits.take(key.ID, time.Now()); wait > 0 {
+		if wait := s.limits.take(who.id, time.Now()); wait > 0 {
 			return nil, refuse("rate_limited", "More than %g writes a second.", s.PerSecond).after(wait)
 		}
 	}
-	return route.handle(s, w, r, key)
+	return route.handle(s, w, r, who)
 }
 
 func (s *Server) write(w http.ResponseWriter, a *answer) {
@@ -209,68 +210,12 @@ func (s *Server) write(w http.ResponseWriter, a *answer) {
 	_, _ = w.Write(body) // a client that has gone does not care
 }
 
-// authenticate finds the key a request was sent with.
-func (s *Server) authenticate(r *http.Request) (*store.Key, error) {
-	plain, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if user, _, basic := r.BasicAuth(); !ok && basic {
-		plain, ok = user, true
-	}
-	if !ok {
-		return nil, refuse("missing_credentials", "Send Authorization: Bearer KEY.")
-	}
-	key, err := s.Store.Authenticate(r.Context(), strings.TrimSpace(plain))
-	switch {
-	case errors.Is(err, store.ErrExpiredKey):
-		return nil, refuse("expired_key", "Make another with: tandem keys create.")
-	case errors.Is(err, store.ErrInvalidKey):
-		return nil, refuse("invalid_key", "It was mistyped or revoked.")
-	case err != nil:
-		return nil, err
-	}
-	if from := s.clientOf(r); len(key.CIDRs) > 0 && !within(key.CIDRs, from) {
-		return nil, refuse("ip_not_allowed", "The key %q may not be used from %s.", key.Name, from)
-	}
-	return &key, nil
-}
-
-func within(prefixes []netip.Prefix, addr netip.Addr) bool {
-	for _, p := range prefixes {
-		if p.Contains(addr) {
-			return true
-		}
-	}
-	return false
-}
-
-// clientOf is where a request comes from: the last address that no trusted
-// proxy put there.
-func (s *Server) clientOf(r *http.Request) netip.Addr {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr = addr.Unmap()
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && within(s.TrustedProxies, addr); i-- {
-		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		addr = next.Unmap()
-	}
-	return addr
-}
-
-func (s *Server) healthz(http.ResponseWriter, *http.Request, *store.Key) (*answer, error) {
+func (s *Server) healthz(http.ResponseWriter, *http.Request, *caller) (*answer, error) {
 	return &answer{status: 200, body: map[string]string{"status": "ok"}}, nil
 }
 
 // readyz says whether a call would be taken now, and if not, which check fails.
-func (s *Server) readyz(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) readyz(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	p := refuse("not_ready", "")
 	for _, check := range s.Ready(r.Context()) {
 		if check.Err != nil {
@@ -284,14 +229,14 @@ func (s *Server) readyz(_ http.ResponseWriter, r *http.Request, _ *store.Key) (*
 	return &answer{status: 200, body: map[string]string{"status": "ready"}}, nil
 }
 
-func (s *Server) document(w http.ResponseWriter, _ *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) document(w http.ResponseWriter, _ *http.Request, _ *caller) (*answer, error) {
 	w.Header().Set("Content-Type", "application/json")
 	_, err := w.Write(document)
 	return nil, err
 }
 
 // errorPage says what the type of a problem means; it needs no network.
-func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, _ *store.Key) (*answer, error) {
+func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	code := r.PathValue("code")
 	k, known := kinds[code]
 	if !known {

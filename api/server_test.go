@@ -119,6 +119,17 @@ func (r *rig) SendDigits(id, digits string) error {
 	return err
 }
 
+func (r *rig) Annotate(_ context.Context, id string, p bridge.Patch) (bridge.Record, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	record := r.live[id]
+	if record == nil {
+		return bridge.Record{}, &bridge.Refusal{Code: bridge.CodeNotFound, Detail: "not up"}
+	}
+	r.emit(record, bridge.Event{Type: bridge.CallUpdated, Patch: &p})
+	return record.Clone(), nil
+}
+
 // end ends a live call.
 func (r *rig) end(id string) {
 	r.mu.Lock()

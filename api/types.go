@@ -115,7 +115,7 @@ func callJSON(r *bridge.Record, now time.Time) Call {
 		Flags: r.Flags, Banner: banner(r, now),
 		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), CallerID: r.Asked.CallerID,
 		Legs:        Legs{legJSON(&r.Rep, now), legJSON(&r.Prospect, now)},
-		TalkSeconds: int(r.Talk(now) / time.Second), Metadata: r.Asked.Metadata, Sequence: r.Sequence,
+		TalkSeconds: int(r.Talk(now) / time.Second), Metadata: r.Metadata, Disposition: orNull(r.Disposition), Notes: orNull(r.Notes), Sequence: r.Sequence,
 		CreatedAt: *moment(r.CreatedAt), ConnectedAt: moment(r.ConnectedAt), EndedAt: moment(r.EndedAt),
 	}
 	if r.Ending != nil {

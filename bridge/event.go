@@ -41,6 +41,7 @@ type Event struct {
 	Quality   *Quality `json:"quality,omitempty"` // with Hangup
 	Flag      Flag     `json:"flag,omitempty"`
 	Ending    *Ending  `json:"ending,omitempty"` // call.ended
+	Patch     *Patch   `json:"patch,omitempty"`  // call.updated
 	Note      string   `json:"note,omitempty"`   // for the timeline, in English
 }
 
@@ -52,6 +53,7 @@ func (r *Record) Apply(e Event) {
 	switch e.Type {
 	case CallQueued:
 		r.ID, r.Asked, r.Status, r.CreatedAt = e.Call, *e.Asked, Queued, e.At
+		r.Metadata = e.Asked.Metadata
 		r.Rep = Leg{Status: LegPending, Number: e.Asked.RepNumber}
 		r.Prospect = Leg{Status: LegPending, Number: e.Asked.To}
 	case CallRepDialing, CallProspectDialing:
@@ -85,6 +87,9 @@ func (r *Record) Apply(e Event) {
 	if e.Hangup != nil && e.Side != "" {
 		leg := r.Leg(e.Side)
 		leg.Status, leg.EndedAt, leg.Hangup, leg.Quality = LegEnded, e.At, e.Hangup, e.Quality
+	}
+	if e.Patch != nil {
+		r.patch(e.Patch)
 	}
 	if e.Flag != "" && !slices.Contains(r.Flags, e.Flag) {
 		r.Flags = append(slices.Clone(r.Flags), e.Flag)

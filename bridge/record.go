@@ -174,20 +174,23 @@ type Ending struct {
 
 // Record is everything known of a call: the fold of its events.
 type Record struct {
-	ID              string    `json:"id"`
-	Asked           Asked     `json:"asked"`
-	Status          Status    `json:"status"`
-	Ending          *Ending   `json:"ending,omitempty"` // nil until ended
-	ReachedProspect bool      `json:"reached_prospect,omitempty"`
-	Flags           []Flag    `json:"flags,omitempty"`
-	Rep             Leg       `json:"rep"`
-	Prospect        Leg       `json:"prospect"`
-	Sequence        int       `json:"sequence"` // of its newest event
-	CreatedAt       time.Time `json:"created_at"`
-	ConfirmedAt     time.Time `json:"confirmed_at,omitzero"`
-	ConnectedAt     time.Time `json:"connected_at,omitzero"`
-	EndedAt         time.Time `json:"ended_at,omitzero"`
-	UpdatedAt       time.Time `json:"updated_at"`
+	ID              string            `json:"id"`
+	Asked           Asked             `json:"asked"`
+	Status          Status            `json:"status"`
+	Ending          *Ending           `json:"ending,omitempty"` // nil until ended
+	ReachedProspect bool              `json:"reached_prospect,omitempty"`
+	Flags           []Flag            `json:"flags,omitempty"`
+	Rep             Leg               `json:"rep"`
+	Prospect        Leg               `json:"prospect"`
+	Metadata        map[string]string `json:"metadata,omitempty"` // never changed in place
+	Disposition     string            `json:"disposition,omitempty"`
+	Notes           string            `json:"notes,omitempty"`
+	Sequence        int               `json:"sequence"` // of its newest event
+	CreatedAt       time.Time         `json:"created_at"`
+	ConfirmedAt     time.Time         `json:"confirmed_at,omitzero"`
+	ConnectedAt     time.Time         `json:"connected_at,omitzero"`
+	EndedAt         time.Time         `json:"ended_at,omitzero"`
+	UpdatedAt       time.Time         `json:"updated_at"`
 }
 
 // Leg returns the leg of side, which must be Rep or Prospect.

@@ -24,6 +24,7 @@ const (
 	CodeTooEarly             Code = "wrong_call_state"
 	CodeAlreadyEnded         Code = "call_already_ended"
 	CodeNotFound             Code = "not_found"
+	CodeValidation           Code = "validation_failed"
 )
 
 // Refusal is a request that was not taken; nothing was dialled and nothing changed.

@@ -163,13 +163,13 @@ func (d *decoder) scalar(path string, n *node, tag reflect.StructTag, into refle
 	wrong := func(what string) { d.add(n.origin, path, fmt.Sprintf("%q %s", n.text, what), CodeType, "") }
 	switch {
 	case into.Type() == durationType:
-		v, err := duration(text)
+		v, err := Duration(text)
 		if err != nil {
 			wrong("is not a duration such as 500ms, 20s or 2h")
 			return
 		}
 		into.SetInt(int64(v))
-		d.within(n, path, tag, v, duration)
+		d.within(n, path, tag, v, Duration)
 	case into.Kind() == reflect.Bool:
 		switch text {
 		case "true", "false":
@@ -214,8 +214,8 @@ func (d *decoder) within(n *node, path string, tag reflect.StructTag, v time.Dur
 	}
 }
 
-// duration is time.ParseDuration with days.
-func duration(text string) (time.Duration, error) {
+// Duration is time.ParseDuration with days, as in 90d.
+func Duration(text string) (time.Duration, error) {
 	if days, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.Atoi(days)
 		return time.Duration(n) * 24 * time.Hour, err

@@ -134,3 +134,34 @@ func (s *Store) LiveLegs(ctx context.Context) (docs [][]byte, err error) {
 	}
 	return docs, nil
 }
+
+// ErrLive says that a call has not ended, so that only the bridge may change it.
+var ErrLive = errors.New("the call has not ended")
+
+// Annotate writes onto a call that has ended.
+func (s *Store) Annotate(ctx context.Context, id string, p bridge.Patch) (record bridge.Record, err error) {
+	err = s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *sql.Tx) error {
+		if record, err = keptRecord(ctx, tx, id); err != nil {
+			return err
+		}
+		switch {
+		case record.ID == "":
+			return ErrNotFound
+		case record.Status != bridge.Ended:
+			return ErrLive
+		}
+		if err := p.Check(record); err != nil {
+			return err
+		}
+		e := bridge.Event{ID: bridge.NewID("evt"), Call: id, Seq: record.Sequence + 1, Type: bridge.CallUpdated, At: time.Now(), Patch: &p}
+		record.Apply(e)
+		if err := addEvent(ctx, tx, e, &record); err != nil {
+			return err
+		}
+		return putRecord(ctx, tx, &record, true)
+	}})
+	if err != nil {
+		return bridge.Record{}, fmt.Errorf("call %s: %w", id, err)
+	}
+	return record, nil
+}

@@ -28,7 +28,9 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 		if err != nil {
 			return err
 		}
+		metadata := false
 		for _, e := range events {
+			metadata = metadata || e.Patch != nil || e.Asked != nil
 			if e.Seq <= kept.Sequence {
 				if err := sameEvent(ctx, tx, e); err != nil {
 					return err
@@ -46,7 +48,7 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 		if kept.Sequence != record.Sequence {
 			return fmt.Errorf("%s: the events lead to %d, the record is at %d: %w", record.ID, kept.Sequence, record.Sequence, ErrSequence)
 		}
-		return putRecord(ctx, tx, &record)
+		return putRecord(ctx, tx, &record, metadata)
 	}})
 	if record.Ending != nil {
 		s.cfg.Metrics.record(err)
@@ -92,7 +94,8 @@ func addEvent(ctx context.Context, tx *sql.Tx, e bridge.Event, record *bridge.Re
 	return err
 }
 
-func putRecord(ctx context.Context, tx *sql.Tx, r *bridge.Record) error {
+// putRecord writes a record, with its metadata where that is new.
+func putRecord(ctx context.Context, tx *sql.Tx, r *bridge.Record, metadata bool) error {
 	doc, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -105,10 +108,13 @@ func putRecord(ctx context.Context, tx *sql.Tx, r *bridge.Record) error {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 		sequence = excluded.sequence, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at, record = excluded.record`,
 		r.ID, r.Sequence, string(r.Status), outcome, r.Asked.RepNumber, r.CreatedAt.UnixMicro(), micros(r.EndedAt), string(doc))
-	if err != nil || r.Sequence > 1 {
+	if err != nil || !metadata {
 		return err
 	}
-	for key, value := range r.Asked.Metadata {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM call_metadata WHERE call_id = ?", r.ID); err != nil {
+		return err
+	}
+	for key, value := range r.Metadata {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO call_metadata (call_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", r.ID, key, value); err != nil {
 			return err
 		}

@@ -44,6 +44,10 @@ func call(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	rep := flags.String("rep", "", "the rep's `NUMBER`")
 	from := flags.String("caller-id", "", "what the prospect sees")
 	wait := flags.Bool("wait", false, "until the call has ended")
+	query := url.Values{}
+	for name, what := range map[string]string{"status": "list: only calls that are at it", "outcome": "list: only calls that ended so", "limit": "list: how many, at most 200", "cursor": "list: next_cursor of the page before"} {
+		flags.Func(name, what, func(text string) error { query.Set(name, text); return nil })
+	}
 	asJSON := flags.Bool("json", false, "as JSON")
 	var words []string
 	for rest := args; ; { // words and flags may be mixed
@@ -55,11 +59,11 @@ func call(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		}
 		words, rest = append(words, rest[0]), rest[1:]
 	}
-	if len(words) == 0 {
-		fmt.Fprintln(stderr, "usage: tandem call TO --rep NUMBER [--wait] | list | show ID | hangup ID")
+	if len(words) == 0 || (words[0] == "show" || words[0] == "hangup") != (len(words) == 2) {
+		fmt.Fprintln(stderr, "usage: tandem call TO --rep NUMBER [--wait] | list [--status S] [--outcome O] | show ID | hangup ID")
 		return 2
 	}
-	answer, err := c.run(words, *rep, *from, *wait)
+	answer, err := c.run(words, query, *rep, *from, *wait)
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem: %v\n", err)
 		return 1
@@ -71,14 +75,14 @@ func call(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	return show(answer, stdout, stderr)
 }
 
-func (c *client) run(words []string, rep, from string, wait bool) ([]byte, error) {
+func (c *client) run(words []string, query url.Values, rep, from string, wait bool) ([]byte, error) {
 	id := ""
 	if len(words) > 1 {
 		id = url.PathEscape(words[1])
 	}
 	switch words[0] {
 	case "list":
-		return c.do("GET", "/v1/calls", nil)
+		return c.do("GET", "/v1/calls?"+query.Encode(), nil)
 	case "show":
 		return c.do("GET", "/v1/calls/"+id, nil)
 	case "hangup":

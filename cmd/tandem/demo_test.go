@@ -73,6 +73,17 @@ func TestCommandLine(t *testing.T) {
 		t.Error(text)
 	}
 	run(0, "keys", "revoke", "--config", file, made.ID)
+	run(0, "keys", "create", "--config", file, "--name", "short", "--expires", "90d")
+	run(2, "keys", "--help")
+	run(2, "call", "show")
+	run(2, "call", "list", "all")
+	run(1, "healthcheck", "--url", "http://127.0.0.1:1")
+	run(2, "completion")
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if text := run(0, "completion", shell); !strings.Contains(text, "create list revoke") {
+			t.Error(text)
+		}
+	}
 	run(1, "keys", "revoke", "--config", file, made.ID)
 	run(1, "call", "+14155550123", "--rep", "+14155550199", "--url", "http://127.0.0.1:1")
 }

@@ -7,17 +7,19 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"tandem/config"
 	"tandem/store"
 )
 
 var keysCommand = command{"create | list | revoke API keys", keys}
 
 func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
-	if len(args) == 0 {
+	if len(args) == 0 || !slices.Contains([]string{"create", "list", "revoke"}, args[0]) {
 		fmt.Fprintln(stderr, "usage: tandem keys create --name NAME --scopes A,B [--expires 90d] [--cidr NETWORK,…] | list | revoke ID")
 		return 2
 	}
@@ -28,7 +30,11 @@ func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	asJSON := flags.Bool("json", false, "as JSON")
 	name := flags.String("name", "", "what the key is for")
 	scopes := flags.String("scopes", "calls:write,calls:read,calls:any_rep,events:read", "what it may do")
-	expires := flags.Duration("expires", 0, "how long it is valid; 0 = for ever")
+	var expires time.Duration
+	flags.Func("expires", "how long it is valid, e.g. 90d or 12h; for ever where it is not said", func(text string) (err error) {
+		expires, err = config.Duration(text)
+		return err
+	})
 	cidrs := flags.String("cidr", "", "networks it may be used from; empty = anywhere")
 	if code, done := parseFlags(flags, args[1:]); done {
 		return code
@@ -50,19 +56,18 @@ func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	switch args[0] {
 	case "create":
 		k := store.Key{Name: *name, Scopes: strings.Split(*scopes, ",")}
-		if *expires > 0 {
-			k.ExpiresAt = time.Now().Add(*expires)
+		if expires > 0 {
+			k.ExpiresAt = time.Now().Add(expires)
 		}
 		err = createKey(ctx, s, k, *cidrs, *asJSON, stdout)
 	case "list":
 		err = listKeys(ctx, s, *asJSON, stdout)
 	case "revoke":
-		if err = s.RevokeKey(ctx, flags.Arg(0)); err == nil {
+		if err = s.RevokeKey(ctx, flags.Arg(0)); err == nil && *asJSON {
+			err = json.NewEncoder(stdout).Encode(map[string]string{"id": flags.Arg(0), "state": "revoked"})
+		} else if err == nil {
 			fmt.Fprintln(stdout, "revoked")
 		}
-	default:
-		fmt.Fprintf(stderr, "tandem keys: no %q; there are create, list, revoke\n", args[0])
-		return 2
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem: %v\n", err)

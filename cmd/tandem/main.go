@@ -29,6 +29,8 @@ func init() {
 		"call":         callCommand,
 		"dtmf":         dtmfCommand,
 		"version":      versionCommand,
+		"healthcheck":  healthcheckCommand,
+		"completion":   completionCommand,
 	}
 }
 
