@@ -14,14 +14,14 @@ type Config struct {
 	Trunks Trunks
 	Sound  Sound
 	Sink   Sink
-	Route  func(side Side, number string) (Route, bool)
-	Policy func() *Policy // as it stands now
+	Route  func(side Side, number string) []Route // in the order they are tried; none = nobody takes the number
+	Policy func() *Policy                         // as it stands now
 	Limits Limits
 	Sounds Sounds
 	Log    *slog.Logger // nil = none
 }
 
-// Route is how one leg reaches its number.
+// Route is one way for a leg to reach its number.
 type Route struct {
 	Trunk     string
 	CallerIDs []string   // numbers the trunk may show, its default first; none = any
@@ -48,6 +48,8 @@ type Bridge struct {
 	halt context.CancelCauseFunc // ends every call
 	life context.Context
 	wait sync.WaitGroup
+
+	reserving sync.Mutex // held while a call takes its channels
 
 	mu       sync.Mutex
 	calls    map[string]*call
@@ -87,34 +89,32 @@ func (b *Bridge) Start(ctx context.Context, request Request) (Record, error) {
 
 // prepare reserves all that a call needs.
 func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
-	rep, okRep := b.Route(Rep, asked.RepNumber)
-	prospect, okProspect := b.Route(Prospect, asked.To)
-	if !okRep || !okProspect {
+	rep, prospect := b.Route(Rep, asked.RepNumber), b.Route(Prospect, asked.To)
+	if len(rep) == 0 || len(prospect) == 0 {
 		return nil, &Refusal{Code: CodeNoTrunk, Detail: "No routing rule has a trunk for this number. See routing in tandem.yaml."}
 	}
-	if refused := prospect.own(&asked); refused != nil {
+	prospect, refused := own(prospect, &asked)
+	if refused != nil {
 		return nil, refused
 	}
 	if id == "" {
 		id = NewID("call")
 	}
 	c := &call{Bridge: b, id: id, asked: asked,
-		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{})}
-	c.routes = map[Side]Route{Rep: rep, Prospect: prospect}
+		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), lent: make(map[Side]func())}
+	c.routes = map[Side][]Route{Rep: rep, Prospect: prospect}
 	c.log = b.log.With("call", c.id)
 	if err := b.lock(c); err != nil {
 		return nil, err
 	}
-	release, err := b.Trunks.Reserve(rep.Trunk, prospect.Trunk)
-	if err != nil {
+	if err := c.reserve(); err != nil {
 		b.unlock(c)
 		return nil, &Refusal{Code: CodeNoCapacity, Detail: "Every channel of the trunk is taken: " + err.Error() + ".", RetryAfter: 10 * time.Second}
 	}
-	rep.Media.Call, rep.Media.Name = c.id, string(Rep)
-	prospect.Media.Call, prospect.Media.Name = c.id, string(Prospect)
-	c.rep, c.prospect, err = b.Sound.OpenPair(rep.Media, prospect.Media)
+	var err error
+	c.rep, c.prospect, err = b.Sound.OpenPair(c.side(Rep), c.side(Prospect))
 	if err != nil {
-		release()
+		c.release()
 		b.unlock(c)
 		return nil, &Refusal{Code: CodeNoCapacity, Detail: err.Error() + ".", RetryAfter: 10 * time.Second}
 	}
@@ -122,11 +122,18 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 	c.free = sync.OnceFunc(func() {
 		c.rep.Close()
 		c.prospect.Close()
-		release()
+		c.release()
 		b.unlock(c)
 		c.end(nil)
 	})
 	return c, nil
+}
+
+// side is what the stream of one side is like.
+func (c *call) side(side Side) media.Side {
+	m := c.routes[side][0].Media
+	m.Call, m.Name = c.id, string(side)
+	return m
 }
 
 // lock makes c the rep's one call.

@@ -17,7 +17,8 @@ type call struct {
 	*Bridge
 	id     string
 	asked  Asked
-	routes map[Side]Route
+	routes map[Side][]Route // the one in use first
+	lent   map[Side]func()  // gives its channel back
 	log    *slog.Logger
 
 	ctx     context.Context
@@ -79,9 +80,6 @@ func (c *call) run(ctx context.Context) (end End) {
 	part := media.Join(c.rep, c.prospect)
 	defer part()
 	quiet := c.comfort(rep.ctx)
-	if codec, ok := c.rep.Codec(); ok {
-		c.prospect.Prefer(codec)
-	}
 	ringing, noMore := c.unlessStar(rep.ctx, presses)
 	prospect, err := c.ring(ringing, Prospect, c.prospect, rep.leg.WhileUp)
 	noMore()
@@ -110,34 +108,22 @@ type up struct {
 
 // ring calls one side, and returns once it has answered with sound we can carry.
 func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard func(func() error) error) (*up, *End) {
-	route, number, dialing, answered := c.routes[side], c.asked.RepNumber, CallRepDialing, CallRepAnswered
+	number, answered := c.asked.RepNumber, CallRepAnswered
 	if side == Prospect {
-		number, dialing, answered = c.asked.To, CallProspectDialing, CallProspectAnswered
+		number, answered = c.asked.To, CallProspectAnswered
 	}
-	if err := c.turn(ctx, route.Trunk); err != nil {
-		return nil, err
-	}
-	if err := c.must(ctx, Event{Type: dialing, Side: side, Trunk: route.Trunk}); err != nil {
-		return nil, err
-	}
-	over := make(chan struct{})
-	c.over = append(c.over, over)
-	leg, rang, err := c.dial(ctx, side, sip.Invite{
-		Trunk: route.Trunk, Call: c.id, Side: string(side),
-		From: route.show(c.asked.CallerID), To: number,
-		Offer: sound.Offer(), Timeouts: c.Limits.dial(side),
+	leg, end := c.hunt(ctx, side, sip.Invite{
+		Call: c.id, Side: string(side), To: number, Timeouts: c.Limits.dial(side),
 		Reoffer: sound.Reoffer, Reaccept: sound.Accept, Guard: guard,
-		Late: func() { c.late.Store(side == Prospect) }, Over: sync.OnceFunc(func() { close(over) }),
+		Late: func() { c.late.Store(side == Prospect) },
 		OnInfo: func(kind string, body []byte) {
 			if err := sound.Info(kind, body); err != nil {
 				c.log.Debug("bridge: info not understood", "side", side, "err", err)
 			}
 		},
 	}, sound)
-	if err != nil {
-		end := refused(side, err, rang)
-		c.legOver(side, end)
-		return nil, &end
+	if end != nil {
+		return nil, end
 	}
 	if err := sound.Accept(leg.Answer()); err != nil {
 		leg.Hangup(sip.Incompatible)

@@ -205,9 +205,9 @@ func inBubble(t *testing.T, f func(w *world)) {
 		}
 		w.b = New(Config{
 			Trunks: w, Sound: w.pool, Sink: w, Limits: DefaultLimits(),
-			Route: func(Side, string) (Route, bool) {
-				return Route{Trunk: "carrier", Media: media.Side{
-					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101}}, true
+			Route: func(Side, string) []Route {
+				return []Route{{Trunk: "carrier", Media: media.Side{
+					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101}}}
 			},
 			Policy: func() *Policy { return &Policy{Region: "GB", Allow: []string{"+44"}} },
 			Sounds: Sounds{Prompt: media.Chirp(), Ringback: media.Ringback("us"), Chirp: media.Chirp(), Tick: media.Tick(), Wrong: media.ErrorTone(),

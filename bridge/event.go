@@ -33,9 +33,10 @@ type Event struct {
 	Type EventType `json:"type"`
 	At   time.Time `json:"at"`
 
-	Asked     *Asked   `json:"asked,omitempty"` // call.queued
-	Side      Side     `json:"side,omitempty"`  // the leg that is meant
-	Trunk     string   `json:"trunk,omitempty"` // …_dialing
+	Asked     *Asked   `json:"asked,omitempty"`   // call.queued
+	Side      Side     `json:"side,omitempty"`    // the leg that is meant
+	Trunk     string   `json:"trunk,omitempty"`   // …_dialing; with FlagFailoverUsed, the one that failed
+	Attempt   int      `json:"attempt,omitempty"` // …_dialing: 2 and more after a failover
 	SIPCallID string   `json:"sip_call_id,omitempty"`
 	Hangup    *Hangup  `json:"hangup,omitempty"`  // the leg of Side is over
 	Quality   *Quality `json:"quality,omitempty"` // with Hangup
@@ -84,7 +85,7 @@ func (r *Record) Apply(e Event) {
 			}
 		}
 	}
-	if e.Hangup != nil && e.Side != "" {
+	if e.Hangup != nil && e.Side != "" && e.Flag != FlagFailoverUsed { // that leg goes on elsewhere
 		leg := r.Leg(e.Side)
 		leg.Status, leg.EndedAt, leg.Hangup, leg.Quality = LegEnded, e.At, e.Hangup, e.Quality
 	}

@@ -12,6 +12,7 @@ type Limits struct {
 	RepTotal         time.Duration   // [T_ring_A_abs] from the INVITE
 	ProspectRing     time.Duration   // [T_ring_B]
 	ProspectTotal    time.Duration   // from the INVITE
+	Hunt             time.Duration   // from the first INVITE of a side: no other trunk is tried later
 	RTPStart         time.Duration   // [T_prompt_start] the prompt waits this long for a first packet …
 	PromptDelay      time.Duration   // … and this long after it
 	PromptGap        time.Duration   // [T_prompt_gap]
@@ -44,6 +45,7 @@ func DefaultLimits() Limits {
 		RepTotal:         35 * time.Second,
 		ProspectRing:     45 * time.Second,
 		ProspectTotal:    60 * time.Second,
+		Hunt:             16 * time.Second,
 		RTPStart:         400 * time.Millisecond,
 		PromptDelay:      200 * time.Millisecond,
 		PromptGap:        2 * time.Second,

@@ -22,6 +22,7 @@ type Metrics struct {
 	packets   *prometheus.CounterVec
 	legsUp    *prometheus.GaugeVec
 	legsEnded *prometheus.CounterVec
+	failovers *prometheus.CounterVec
 }
 
 // confirmations is how asking for the key can end.
@@ -54,8 +55,9 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 		packets:   counter("tandem_rtp_packets_total", "RTP packets of legs that have ended.", "leg", "direction"),
 		legsUp:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tandem_legs_active", Help: "Legs that are dialled or up."}, []string{"leg", "trunk"}),
 		legsEnded: counter("tandem_legs_ended_total", "Legs that have ended; ASR is answered of all.", "leg", "trunk", "result"),
+		failovers: counter("tandem_trunk_failovers_total", "Legs that went on over the next trunk because this one failed.", "trunk", "reason"),
 	}
-	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.packets, m.legsUp, m.legsEnded)
+	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.packets, m.legsUp, m.legsEnded, m.failovers)
 	m.bear(trunks)
 	return m
 }
@@ -71,6 +73,11 @@ func (m *Metrics) bear(trunks []string) {
 	}
 	for _, result := range confirmations {
 		m.confirmed.WithLabelValues(result)
+	}
+	for _, trunk := range trunks {
+		for _, reason := range failedWhy {
+			m.failovers.WithLabelValues(trunk, reason)
+		}
 	}
 	for _, side := range []Side{Rep, Prospect} {
 		m.oneWay.WithLabelValues(string(side))
@@ -104,7 +111,7 @@ var entered = map[EventType]struct{ from, to Status }{
 }
 
 func (m *Metrics) count(r *Record, e Event) {
-	if step, moves := entered[e.Type]; moves {
+	if step, moves := entered[e.Type]; moves && e.Attempt <= 1 {
 		if step.from != "" {
 			m.active.WithLabelValues(string(step.from)).Dec()
 		}
@@ -115,7 +122,7 @@ func (m *Metrics) count(r *Record, e Event) {
 		m.created.WithLabelValues("api").Inc()
 	case CallRepDialing, CallProspectDialing:
 		m.legsUp.WithLabelValues(string(e.Side), e.Trunk).Inc()
-		if e.Side == Rep {
+		if e.Side == Rep && e.Attempt <= 1 {
 			m.since("accept_to_invite", r.CreatedAt, e.At)
 		}
 	case CallRepRinging:
@@ -140,6 +147,11 @@ func (m *Metrics) count(r *Record, e Event) {
 		}
 		m.packets.WithLabelValues(string(e.Side), "in").Add(float64(q.Received))
 		m.packets.WithLabelValues(string(e.Side), "out").Add(float64(q.Sent))
+	}
+	if e.Flag == FlagFailoverUsed {
+		m.legsUp.WithLabelValues(string(e.Side), e.Trunk).Dec()
+		m.legsEnded.WithLabelValues(string(e.Side), e.Trunk, (&Leg{Hangup: e.Hangup}).result()).Inc()
+		m.failovers.WithLabelValues(e.Trunk, e.Note).Inc()
 	}
 	if e.Flag == FlagOneWayRep || e.Flag == FlagOneWayProspect {
 		m.oneWay.WithLabelValues(string(e.Side)).Inc()

@@ -87,16 +87,26 @@ func (r *Route) show(asked string) string {
 	return r.CallerIDs[0]
 }
 
-// own settles the caller id that the prospect is to see.
-func (r *Route) own(asked *Asked) *Refusal {
-	switch {
-	case asked.CallerID == "" && len(r.CallerIDs) == 0:
-		return &Refusal{Code: CodeCallerIDNotAllowed, Field: "caller_id", Detail: "The trunk has no caller_ids, so the call must say which to show."}
-	case asked.CallerID == "":
-		asked.CallerID = r.CallerIDs[0]
-	case len(r.CallerIDs) > 0 && !slices.Contains(r.CallerIDs, asked.CallerID):
-		return &Refusal{Code: CodeCallerIDNotAllowed, Field: "caller_id",
-			Detail: fmt.Sprintf("The trunk %s may show %s only.", r.Trunk, strings.Join(r.CallerIDs, ", "))}
+// own settles the caller id that the prospect is to see, and leaves out the
+// trunks that may not show one that was asked for.
+func own(routes []Route, asked *Asked) ([]Route, *Refusal) {
+	first := routes[0]
+	if asked.CallerID == "" {
+		if len(first.CallerIDs) == 0 {
+			return nil, &Refusal{Code: CodeCallerIDNotAllowed, Field: "caller_id", Detail: "The trunk has no caller_ids, so the call must say which to show."}
+		}
+		asked.CallerID = first.CallerIDs[0]
+		return routes, nil
 	}
-	return nil
+	var able []Route
+	for _, r := range routes {
+		if len(r.CallerIDs) == 0 || slices.Contains(r.CallerIDs, asked.CallerID) {
+			able = append(able, r)
+		}
+	}
+	if len(able) == 0 {
+		return nil, &Refusal{Code: CodeCallerIDNotAllowed, Field: "caller_id",
+			Detail: fmt.Sprintf("The trunk %s may show %s only.", first.Trunk, strings.Join(first.CallerIDs, ", "))}
+	}
+	return able, nil
 }

@@ -84,6 +84,7 @@ const (
 	FlagProspectAnsweredLate Flag = "prospect_answered_late"
 	FlagOneWayRep            Flag = "one_way_audio_rep"
 	FlagOneWayProspect       Flag = "one_way_audio_prospect"
+	FlagFailoverUsed         Flag = "failover_used"
 )
 
 // LegStatus is where one leg stands.

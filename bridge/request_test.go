@@ -88,7 +88,7 @@ func TestCallerIDIsTheTrunks(t *testing.T) {
 	route := Route{Trunk: "carrier", CallerIDs: []string{"+14155550100", "+14155550101"}}
 	for _, tt := range []struct{ asked, want string }{{"", "+14155550100"}, {"+14155550101", "+14155550101"}, {"+14155550102", ""}} {
 		asked := Asked{CallerID: tt.asked}
-		refused := route.own(&asked)
+		_, refused := own([]Route{route}, &asked)
 		if (refused != nil) != (tt.want == "") || tt.want != "" && asked.CallerID != tt.want {
 			t.Errorf("%q: %q %v", tt.asked, asked.CallerID, refused)
 		}

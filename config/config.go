@@ -167,7 +167,7 @@ type Limits struct {
 type Route struct {
 	Leg    string   `key:"leg" required:"true" oneof:"rep,prospect" doc:"rep | prospect"`
 	Match  string   `key:"match" default:"*" form:"^(\\*|\\+[0-9]+)$" doc:"prefix of the number, or *"`
-	Trunks []string `key:"trunks" required:"true" doc:"the first of them"`
+	Trunks []string `key:"trunks" required:"true" doc:"tried in this order, the next only on 408, 5xx, silence or a transport error"`
 }
 
 // HTTP is the control API.

@@ -80,6 +80,24 @@ type SentInfo struct {
 // Guard or Save refused with. With an error nothing is left ringing: what there
 // is to CANCEL or to hang up is the Endpoint's from here on.
 func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
+	rang, tell := false, inv.OnProgress
+	inv.OnProgress = func(p Progress) {
+		rang = rang || p.Code >= 180
+		if tell != nil {
+			tell(p)
+		}
+	}
+	l, err := e.dial(ctx, inv)
+	var failed *Error
+	if errors.As(err, &failed) {
+		failed.Rang = rang
+		e.trunks[inv.Trunk].refused(failed)
+	}
+	return l, err
+}
+
+// dial is Dial at one target of the trunk.
+func (e *Endpoint) dial(ctx context.Context, inv Invite) (*Leg, error) {
 	l, err := e.prepare(ctx, inv)
 	if err != nil {
 		inv.over()

@@ -41,6 +41,7 @@ type Error struct {
 	Text       string        // its reason phrase, as sent
 	Reason     Reason        // its Reason header, Q.850 before SIP; zero when there was none
 	RetryAfter time.Duration // its Retry-After; 0 when there was none
+	Rang       bool          // an 18x came before
 	Err        error         // one of the Err… sentinels, perhaps wrapped; nil when Code tells it all
 }
 
@@ -56,6 +57,32 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Elsewhere reports whether another way to the number may be tried: the trunk
+// has failed, nothing rang, and it is not the answer of the one who was called.
+func (e *Error) Elsewhere() bool {
+	switch {
+	case e.Rang:
+		return false
+	case e.Code == 0:
+		return errors.Is(e.Err, ErrUnreachable) || errors.Is(e.Err, ErrNoResponse) || errors.Is(e.Err, ErrNoProgress)
+	}
+	cause, known := e.Reason.Q850()
+	return (e.Code == sipmsg.StatusRequestTimeout || e.Code/100 == 5) && !(known && ofCallee(cause))
+}
+
+// ofCallee reports whether a cause speaks of the number or the one who has it,
+// and not of the network: the normal class of ITU-T Q.850 §2.2.7 but for what is
+// missing on the way (2, 3, 25) or says nothing (31), and 88, incompatible.
+func ofCallee(cause int) bool {
+	switch cause {
+	case 2, 3, 25, 31:
+		return false
+	case 88:
+		return true
+	}
+	return cause < 32
+}
 
 // refusal turns a final response of 300 and above into an Error.
 func refusal(res *sipmsg.Response) *Error {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	sipmsg "github.com/emiago/sipgo/sip"
 )
 
 // TrunkConfig is one trunk: where it is, who we are there, how it wants numbers
@@ -50,8 +52,12 @@ type TrunkStatus struct {
 	Reserved   int       // channels promised to calls, InUse included
 	InUse      int       // legs up or being set up
 	CPS        float64   // the limit, ≤ 0 = none
+	Busy       time.Time // it has asked to be left alone until then (503, Retry-After)
 	LastFailed string    // what went wrong last, in English; "" = nothing yet
 }
+
+// Usable reports whether calls should go there before they go elsewhere.
+func (s *TrunkStatus) Usable() bool { return s.Up && !time.Now().Before(s.Busy) }
 
 // trunk is a TrunkConfig at work.
 type trunk struct {
@@ -63,6 +69,7 @@ type trunk struct {
 	inUse      int
 	up         bool
 	since      time.Time
+	busy       time.Time
 	lastFailed string
 	nextSlot   time.Time // when the next INVITE may leave
 }
@@ -136,6 +143,16 @@ func (t *trunk) failed(why error) {
 	t.setUp(false, why.Error())
 }
 
+// refused notes that it wants to be left alone for a while (RFC 3261 §21.5.4).
+func (t *trunk) refused(why *Error) {
+	if why.Code != sipmsg.StatusServiceUnavailable || why.RetryAfter <= 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.busy, t.lastFailed = time.Now().Add(why.RetryAfter), why.Error()
+}
+
 func (t *trunk) setUp(up bool, why string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -154,7 +171,7 @@ func (t *trunk) status() TrunkStatus {
 	return TrunkStatus{
 		Name: t.Name, Up: t.up, Since: t.since,
 		Channels: t.Channels, Reserved: t.reserved, InUse: t.inUse,
-		CPS: t.CPS, LastFailed: t.lastFailed,
+		CPS: t.CPS, Busy: t.busy, LastFailed: t.lastFailed,
 	}
 }
 

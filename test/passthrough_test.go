@@ -246,8 +246,8 @@ func TestPassThroughOnRealSockets(t *testing.T) {
 	book := diary{make(chan bridge.Event, 64)}
 	b := bridge.New(bridge.Config{
 		Trunks: dialer{endpoint}, Sound: pool, Sink: book, Limits: bridge.DefaultLimits(),
-		Route: func(bridge.Side, string) (bridge.Route, bool) {
-			return bridge.Route{Trunk: "carrier", Media: media.Side{Address: loopback, Codecs: []media.Codec{media.PCMU, media.PCMA}, EventPT: 101}}, true
+		Route: func(bridge.Side, string) []bridge.Route {
+			return []bridge.Route{{Trunk: "carrier", Media: media.Side{Address: loopback, Codecs: []media.Codec{media.PCMU, media.PCMA}, EventPT: 101}}}
 		},
 		Policy: func() *bridge.Policy { return &bridge.Policy{Region: "GB", Allow: []string{"+44"}} },
 		Sounds: bridge.Sounds{Prompt: media.Chirp(), Chirp: media.Chirp(), Ringback: media.Ringback("us"), Over: media.EndTone()},

@@ -225,7 +225,7 @@ func (a *App) openBridge(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.routes = newRoutes(a.cfg, a.wire.Resolve)
+	a.routes = newRoutes(a.cfg, a.wire.Resolve, a.endpoint.Trunks)
 	policy := a.routes.policy()
 	a.bridge = bridge.New(bridge.Config{
 		Trunks: dialer{a.endpoint}, Sound: a.pool, Route: a.routes.find, Policy: func() *bridge.Policy { return policy },

@@ -47,22 +47,27 @@ func (a *App) trunk(name string) sip.TrunkConfig {
 type routes struct {
 	cfg     *config.Config
 	resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	trunks  func() []sip.TrunkStatus
 
 	mu    sync.Mutex
 	ours  map[string]netip.Addr // by trunk: the address of the route to it
 	until map[string]time.Time
 }
 
-func newRoutes(cfg *config.Config, resolve func(ctx context.Context, host string) ([]netip.Addr, error)) *routes {
-	return &routes{cfg: cfg, resolve: resolve, ours: make(map[string]netip.Addr), until: make(map[string]time.Time)}
+func newRoutes(cfg *config.Config, resolve func(ctx context.Context, host string) ([]netip.Addr, error), trunks func() []sip.TrunkStatus) *routes {
+	return &routes{cfg: cfg, resolve: resolve, trunks: trunks, ours: make(map[string]netip.Addr), until: make(map[string]time.Time)}
 }
 
 // find is bridge.Config.Route.
-func (r *routes) find(side bridge.Side, number string) (bridge.Route, bool) {
-	name, ok := r.pick(side, number)
-	if !ok {
-		return bridge.Route{}, false
+func (r *routes) find(side bridge.Side, number string) (ways []bridge.Route) {
+	for _, name := range r.order(r.pick(side, number)) {
+		ways = append(ways, r.way(name))
 	}
+	return ways
+}
+
+// way is one trunk as the bridge wants it.
+func (r *routes) way(name string) bridge.Route {
 	t := r.cfg.Trunks[name]
 	stream := media.Side{Address: r.address(name), InBand: slices.Contains(t.DTMF, "inband"), From: config.Networks(t.MediaFrom)}
 	if slices.Contains(t.DTMF, "rfc4733") {
@@ -71,20 +76,41 @@ func (r *routes) find(side bridge.Side, number string) (bridge.Route, bool) {
 	for _, codec := range t.Codecs {
 		stream.Codecs = append(stream.Codecs, map[string]media.Codec{"pcmu": media.PCMU, "pcma": media.PCMA}[codec])
 	}
-	return bridge.Route{Trunk: name, CallerIDs: t.CallerIDs, Media: stream}, true
+	return bridge.Route{Trunk: name, CallerIDs: t.CallerIDs, Media: stream}
 }
 
-// pick is the first route that matches; without any, the first trunk.
-func (r *routes) pick(side bridge.Side, number string) (trunk string, ok bool) {
+// pick is the trunks of the first route that matches; without any route, the
+// first trunk.
+func (r *routes) pick(side bridge.Side, number string) []string {
 	for _, route := range r.cfg.Routing {
 		if route.Leg == string(side) && (route.Match == "*" || strings.HasPrefix(number, route.Match)) {
-			return route.Trunks[0], true
+			return route.Trunks
 		}
 	}
 	if len(r.cfg.Routing) > 0 {
-		return "", false
+		return nil
 	}
-	return r.cfg.TrunkNames()[0], true
+	return r.cfg.TrunkNames()[:1]
+}
+
+// order puts the trunks that are known to be of no use now behind the others:
+// they are still tried where nothing else is left.
+func (r *routes) order(names []string) (ordered []string) {
+	usable := make(map[string]bool)
+	for _, t := range r.trunks() {
+		usable[t.Name] = t.Usable()
+	}
+	for _, name := range names {
+		if usable[name] {
+			ordered = append(ordered, name)
+		}
+	}
+	for _, name := range names {
+		if !usable[name] {
+			ordered = append(ordered, name)
+		}
+	}
+	return ordered
 }
 
 // addressLife is how long the address of a route is believed.

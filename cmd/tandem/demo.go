@@ -33,6 +33,7 @@ const (
 type demonstration struct {
 	app     *app.App
 	carrier *carrier.Carrier
+	spare   *carrier.Carrier // the second trunk of its routes
 	key     string
 	dir     string
 	out     io.Writer
@@ -93,15 +94,10 @@ func startDemo(speed float64, out io.Writer) (_ *demonstration, err error) {
 			err = errors.Join(err, d.stop())
 		}
 	}()
-	conn, err := listenUDP("127.0.0.1:5070", "127.0.0.1:0")
-	if err != nil {
+	if d.carrier, err = openCarrier("127.0.0.1:5070", speed, carrier.Magic); err != nil {
 		return nil, err
 	}
-	d.carrier, err = carrier.Open(conn, carrier.Options{User: "demo", Password: "demo", Speed: speed,
-		ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
-			return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
-		}})
-	if err != nil {
+	if d.spare, err = openCarrier("127.0.0.1:5071", speed, carrier.Spare); err != nil {
 		return nil, err
 	}
 	cfg, problems := config.Read("the demo's configuration", fmt.Appendf(nil, `version: 1
@@ -115,10 +111,18 @@ trunks:
     port: %d
     auth: {mode: digest, username: demo, password: "${env:DEMO_PASSWORD}"}
     caller_ids: ["+12025550199"]
+  spare:
+    host: 127.0.0.1
+    port: %d
+    auth: {mode: digest, username: demo, password: "${env:DEMO_PASSWORD}"}
+    caller_ids: ["+12025550199"]
+routing:
+  - {leg: rep, trunks: [simulated, spare]}
+  - {leg: prospect, trunks: [simulated, spare]}
 http: {listen: "%s"}
 metrics: {listen: "%s"}
 store: {url: "sqlite://%s"}
-`, d.carrier.Addr().Port(), freePort("127.0.0.1:8080"), freePort("127.0.0.1:9464"), filepath.Join(d.dir, "tandem.db")), []string{"DEMO_PASSWORD=demo"})
+`, d.carrier.Addr().Port(), d.spare.Addr().Port(), freePort("127.0.0.1:8080"), freePort("127.0.0.1:9464"), filepath.Join(d.dir, "tandem.db")), []string{"DEMO_PASSWORD=demo"})
 	if problems.Errors() > 0 {
 		return nil, problems
 	}
@@ -138,6 +142,18 @@ Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_number":"%s","to":"%s"}'
 
 `, d.carrier.Addr(), d.app.HTTP, d.app.Metrics, d.key, demoRep, demoProspect)
 	return d, nil
+}
+
+// openCarrier opens a simulated trunk at addr, or where there is room.
+func openCarrier(addr string, speed float64, script func(string) carrier.Script) (*carrier.Carrier, error) {
+	conn, err := listenUDP(addr, "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return carrier.Open(conn, carrier.Options{User: "demo", Password: "demo", Speed: speed, Script: script,
+		ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
+			return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
+		}})
 }
 
 // hurry makes the timers that nobody waits for in a hurry shorter.
@@ -173,8 +189,10 @@ func (d *demonstration) stop() (err error) {
 		cancel()
 		err = d.app.Stop(now)
 	}
-	if d.carrier != nil {
-		err = errors.Join(err, d.carrier.Close())
+	for _, c := range []*carrier.Carrier{d.carrier, d.spare} {
+		if c != nil {
+			err = errors.Join(err, c.Close())
+		}
 	}
 	return errors.Join(err, os.RemoveAll(d.dir))
 }

@@ -25,7 +25,7 @@ var scenarios = []scenario{
 	{"0110", "0103", "declines", bridge.ProspectDeclined, bridge.ReasonProspectDeclined, ""},
 	{"0110", "0104", "not in service", bridge.ProspectUnreachable, bridge.ReasonProspectInvalid, ""},
 	{"0110", "0105", "early media", bridge.Completed, bridge.ReasonCompleted, bridge.FlagEarlyMedia},
-	{"0110", "0106", "trunk congested", bridge.Failed, bridge.ReasonTrunkCongestion, ""},
+	{"0110", "0106", "503, so the next trunk", bridge.Completed, bridge.ReasonCompleted, bridge.FlagFailoverUsed},
 	{"0111", "0100", "1 as tones", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInBand},
 	{"0112", "0100", "1 by SIP INFO", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInfo},
 	{"0113", "0100", "the rep's voicemail", bridge.RepNotConfirmed, bridge.ReasonRepNoConfirm, ""},
@@ -58,7 +58,7 @@ func (d *demonstration) scenarios() int {
 		}
 		fmt.Fprintf(d.out, "%s  …%s → …%s  %-30s %s\n", verdict, s.rep, s.to, s.what, results[i])
 	}
-	for _, call := range d.carrier.Calls() {
+	for _, call := range append(d.carrier.Calls(), d.spare.Calls()...) {
 		if final, acked, byes, byeSent := call.Fate(); final == 0 || !acked || final == 200 && byes == 0 && !byeSent || byes > 1 {
 			fmt.Fprintf(d.out, "FAIL  a call to %s was left: final %d, acked %v, %d BYEs, hung up %v\n", call.Number, final, acked, byes, byeSent)
 			code = 1
