@@ -78,6 +78,23 @@ func (call *Call) Wait(d time.Duration) bool {
 	}
 }
 
+// Listen waits until something is said on an answered call. It is false if the
+// call ended meanwhile.
+func (call *Call) Listen() bool {
+	call.mu.Lock()
+	s := call.sound
+	call.mu.Unlock()
+	if s == nil {
+		return false
+	}
+	select {
+	case <-s.said:
+		return true
+	case <-call.over:
+		return false
+	}
+}
+
 // Over is closed when the call is.
 func (call *Call) Over() <-chan struct{} { return call.over }
 

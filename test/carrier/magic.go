@@ -54,7 +54,7 @@ func rep(then Script) Script {
 			return
 		}
 		c.Answer(RepTone)
-		if c.Wait(2700 * time.Millisecond) {
+		if c.Listen() && c.Wait(2700*time.Millisecond) {
 			then(c)
 		}
 	}

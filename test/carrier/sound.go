@@ -24,6 +24,8 @@ type sound struct {
 	to   net.Addr
 	stop chan struct{}
 	once sync.Once
+	hear sync.Once
+	said chan struct{} // closed by the first packet
 	wait sync.WaitGroup
 
 	mu      sync.Mutex
@@ -36,7 +38,7 @@ type sound struct {
 }
 
 func newSound(conn net.PacketConn, to netip.AddrPort) *sound {
-	s := &sound{conn: conn, to: net.UDPAddrFromAddrPort(to), stop: make(chan struct{})}
+	s := &sound{conn: conn, to: net.UDPAddrFromAddrPort(to), stop: make(chan struct{}), said: make(chan struct{})}
 	s.wait.Go(s.listen)
 	return s
 }
@@ -178,6 +180,7 @@ func (s *sound) listen() {
 				continue // an ICMP error of what was sent before
 			}
 		}
+		s.hear.Do(func() { close(s.said) })
 		s.mu.Lock()
 		s.heard.add(b[:n], time.Now())
 		s.mu.Unlock()
