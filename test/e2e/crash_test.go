@@ -1,60 +1,15 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"tandem/test/carrier"
 )
-
-// binary builds tandem once for all tests.
-func binary(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "tandem")
-	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/tandem").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return path
-}
-
-// server is a tandem process with a carrier beside it.
-type server struct {
-	*testing.T
-	path, config, key, url string
-	process                *exec.Cmd
-	log                    bytes.Buffer
-}
-
-// freeUDP is a port that was free a moment ago.
-func freeUDP(t *testing.T) int {
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port
-}
-
-func freeTCP(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
 
 func openCarrier(t *testing.T, script func(string) carrier.Script) *carrier.Carrier {
 	t.Helper()
@@ -73,108 +28,14 @@ func openCarrier(t *testing.T, script func(string) carrier.Script) *carrier.Carr
 	return c
 }
 
-// newServer configures a tandem whose trunk is at port.
-func newServer(t *testing.T, port uint16) *server {
-	t.Helper()
-	dir := t.TempDir()
-	s := &server{T: t, path: binary(t), config: filepath.Join(dir, "tandem.yaml")}
-	http := freeTCP(t)
-	s.url = fmt.Sprintf("http://127.0.0.1:%d", http)
-	text := fmt.Sprintf(`version: 1
-sip: {listen: ["udp://127.0.0.1:%d"]}
-media: {rtp_ports: 32000-32999}
-numbers: {default_region: US, allow: ["+1202555"]}
-trunks:
-  carrier:
+// digestTrunk is a trunk at port whose password is in the environment.
+func digestTrunk(port uint16) string {
+	return fmt.Sprintf(`  carrier:
     host: 127.0.0.1
     port: %d
     auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+12025550199"]
-http: {listen: "127.0.0.1:%d"}
-metrics: {listen: ""}
-store: {url: "sqlite://%s"}
-`, freeUDP(t), port, http, filepath.Join(dir, "t.db"))
-	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	out, err := s.command("keys", "create", "--config", s.config, "--name", "e2e", "--scopes", "admin", "--json").Output()
-	var made struct{ Key string }
-	if err != nil || json.Unmarshal(out, &made) != nil || made.Key == "" {
-		t.Fatalf("keys: %v %s", err, out)
-	}
-	s.key = made.Key
-	return s
-}
-
-func (s *server) command(args ...string) *exec.Cmd {
-	c := exec.Command(s.path, args...)
-	c.Env = append(os.Environ(), "TRUNK_PASSWORD=secret")
-	return c
-}
-
-// start starts the process and waits until it takes calls.
-func (s *server) start() {
-	s.Helper()
-	s.process = s.command("serve", "--config", s.config)
-	s.process.Stderr = &s.log
-	if err := s.process.Start(); err != nil {
-		s.Fatal(err)
-	}
-	s.Cleanup(func() { _ = s.process.Process.Kill(); _ = s.process.Wait() })
-	s.until("it is ready", func() bool {
-		res, err := http.Get(s.url + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = res.Body.Close()
-		return res.StatusCode == 200
-	})
-}
-
-func (s *server) until(what string, done func() bool) {
-	s.Helper()
-	for range 600 {
-		if done() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	s.Fatalf("not within 30 s: %s\n%s", what, s.log.String())
-}
-
-func (s *server) do(method, path, body string) (status int, call map[string]any) {
-	s.Helper()
-	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
-	if err != nil {
-		s.Fatal(err)
-	}
-	req.SetBasicAuth(s.key, "")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer res.Body.Close()
-	data, err := io.ReadAll(res.Body)
-	if err != nil {
-		s.Fatal(err)
-	}
-	_ = json.Unmarshal(data, &call)
-	return res.StatusCode, call
-}
-
-// call places a call and waits for a status.
-func (s *server) call(rep, to, status string) (id string) {
-	s.Helper()
-	code, call := s.do("POST", "/v1/calls", fmt.Sprintf(`{"rep_number":%q,"to":%q}`, rep, to))
-	if code != 201 {
-		s.Fatalf("%d %v", code, call)
-	}
-	id = call["id"].(string)
-	s.until("the call is "+status, func() bool {
-		_, call := s.do("GET", "/v1/calls/"+id, "")
-		return call["status"] == status
-	})
-	return id
+`, port)
 }
 
 // TestKilledServerHangsUpWhenItComesBack: both legs of a call in conversation, and
@@ -189,7 +50,7 @@ func TestKilledServerHangsUpWhenItComesBack(t *testing.T) {
 		}
 		return carrier.Magic(number)
 	})
-	s := newServer(t, c.Addr().Port())
+	s := newServer(t, digestTrunk(c.Addr().Port()))
 	s.start()
 	talking := s.call("+12025550110", "+12025550120", "in_progress")
 	ringing := s.call("+12025550117", "+12025550102", "calling_prospect")
@@ -220,7 +81,7 @@ func TestDrain(t *testing.T) {
 		}
 		return carrier.Magic(number)
 	})
-	s := newServer(t, c.Addr().Port())
+	s := newServer(t, digestTrunk(c.Addr().Port()))
 	s.start()
 	s.call("+12025550110", "+12025550120", "in_progress")
 	_ = s.process.Process.Signal(syscall.SIGTERM)

@@ -1,0 +1,265 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// scratch is removed after the last test.
+var scratch string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "tandem-e2e")
+	if err != nil {
+		panic(err)
+	}
+	scratch = dir
+	// The tests wait for phones far more than they work.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// build makes the binary once for all tests, with the race detector in it.
+var build = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(scratch, "tandem")
+	out, err := exec.Command("go", "build", "-race", "-o", path, "../../cmd/tandem").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// server is a tandem process.
+type server struct {
+	*testing.T
+	path, config, key, url string
+	sip                    int // its UDP port
+	env                    []string
+	process                *exec.Cmd
+	log                    logBuffer
+}
+
+// logBuffer may be read while the process writes.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// freeUDP is a port that was free a moment ago.
+func freeUDP(t *testing.T) int {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	return conn.LocalAddr().(*net.UDPAddr).Port
+}
+
+func freeTCP(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// servers counts them, so that each has RTP ports of its own, below those that
+// the kernel gives away.
+var servers atomic.Int32
+
+// newServer configures a tandem with these trunks, written as YAML in trunks'
+// place, and what else the text says.
+func newServer(t *testing.T, trunks string) *server {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	s := &server{T: t, path: path, config: filepath.Join(dir, "tandem.yaml"), sip: freeUDP(t), env: []string{"TRUNK_PASSWORD=secret"}}
+	http, rtp := freeTCP(t), 20000+80*int(servers.Add(1))
+	s.url = fmt.Sprintf("http://127.0.0.1:%d", http)
+	text := fmt.Sprintf(`version: 1
+sip: {listen: ["udp://127.0.0.1:%d", "tcp://127.0.0.1:%[1]d"]}
+media: {rtp_ports: %d-%d}
+numbers: {default_region: US, allow: ["+1202555"]}
+http: {listen: "127.0.0.1:%d", rate_limit: {per_second: 0}}
+metrics: {listen: ""}
+store: {url: "sqlite://%s"}
+trunks:
+%s`, s.sip, rtp, rtp+79, http, filepath.Join(dir, "t.db"), trunks)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// createKey makes the key that do uses.
+func (s *server) createKey() {
+	s.Helper()
+	out, err := s.command("keys", "create", "--config", s.config, "--name", "e2e", "--scopes", "admin", "--json").CombinedOutput()
+	var made struct{ Key string }
+	if err != nil || json.Unmarshal(out, &made) != nil || made.Key == "" {
+		s.Fatalf("keys: %v %s", err, out)
+	}
+	s.key = made.Key
+}
+
+func (s *server) command(args ...string) *exec.Cmd {
+	c := exec.Command(s.path, args...)
+	c.Env = append(os.Environ(), s.env...)
+	return c
+}
+
+// start starts the process and waits until it takes calls.
+func (s *server) start() {
+	s.Helper()
+	if s.key == "" {
+		s.createKey()
+	}
+	s.process = s.command("serve", "--config", s.config)
+	s.process.Stderr = &s.log
+	if err := s.process.Start(); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(s.kill)
+	s.until("it is ready", func() bool {
+		res, err := http.Get(s.url + "/readyz")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == 200
+	})
+}
+
+// kill ends the process as a crash would, and looks at what it said.
+func (s *server) kill() {
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait()
+	log := s.log.String()
+	if strings.Contains(log, "DATA RACE") || strings.Contains(log, "panicked") {
+		s.Errorf("the process has a bug:\n%s", log)
+	} else if s.Failed() {
+		s.Logf("its log:\n%s", log)
+	}
+}
+
+func (s *server) until(what string, done func() bool) {
+	s.Helper()
+	until(s.T, what, done)
+}
+
+// until waits for a condition, for longer than any call here lasts on a machine
+// that has much else to do.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for range 1200 {
+		if done() {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("not within a minute: %s", what)
+}
+
+func (s *server) do(method, path, body string) (status int, answer map[string]any) {
+	s.Helper()
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		s.Fatal(err)
+	}
+	req.SetBasicAuth(s.key, "")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.Fatal(err)
+	}
+	_ = json.Unmarshal(data, &answer)
+	return res.StatusCode, answer
+}
+
+// place asks for a call.
+func (s *server) place(rep, to string) (id string) {
+	s.Helper()
+	code, call := s.do("POST", "/v1/calls", fmt.Sprintf(`{"rep_number":%q,"to":%q}`, rep, to))
+	if code != 201 {
+		s.Fatalf("%d %v", code, call)
+	}
+	return call["id"].(string)
+}
+
+// reaches waits until a call has a status; that it ended before is a failure.
+func (s *server) reaches(id, status string) (call map[string]any) {
+	s.Helper()
+	s.until("the call is "+status, func() bool {
+		_, call = s.do("GET", "/v1/calls/"+id, "")
+		if call["status"] == "ended" && status != "ended" {
+			s.Fatalf("the call ended before it was %s: %v %v", status, call["reason"], call["legs"])
+		}
+		return call["status"] == status
+	})
+	return call
+}
+
+// call places a call and waits for a status.
+func (s *server) call(rep, to, status string) (id string) {
+	s.Helper()
+	id = s.place(rep, to)
+	s.reaches(id, status)
+	return id
+}
+
+// ends waits for the end of a call, and checks how it was.
+func (s *server) ends(id, outcome, reason, by string) (call map[string]any) {
+	s.Helper()
+	call = s.reaches(id, "ended")
+	if call["outcome"] != outcome || call["reason"] != reason || call["ended_by"] != by {
+		s.Errorf("ended %v, %v, by %v; want %s, %s, by %s\n%v", call["outcome"], call["reason"], call["ended_by"], outcome, reason, by, call["legs"])
+	}
+	return call
+}
+
+func (s *server) hangup(id string) {
+	s.Helper()
+	if code, problem := s.do("POST", "/v1/calls/"+id+"/hangup", ""); code >= 300 {
+		s.Fatalf("hangup: %d %v", code, problem)
+	}
+}

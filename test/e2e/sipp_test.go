@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tandem/test/carrier"
+)
+
+// sipp is SIPp playing a carrier by a scenario of sipp/. Its sound, if it needs
+// any, is a carrier.Phone on a port that the scenario's SDP names.
+type sipp struct {
+	*testing.T
+	port    int
+	rtp     net.PacketConn
+	process *exec.Cmd
+	output  bytes.Buffer
+	log     string // file of all messages
+	errors  string // file of what it did not expect
+	over    chan error
+}
+
+// startSIPp starts it for one call. words are what stands in the scenario between
+// two @, and what to put there.
+func startSIPp(t *testing.T, scenario string, words ...string) *sipp {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := os.ReadFile(filepath.Join("sipp", scenario+".xml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rtp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &sipp{T: t, port: freeUDP(t), rtp: rtp, over: make(chan error, 1),
+		log: filepath.Join(dir, "messages"), errors: filepath.Join(dir, "errors")}
+	words = append(words, "rtp", s.rtpPort())
+	for i := 0; i < len(words); i += 2 {
+		text = bytes.ReplaceAll(text, []byte("@"+words[i]+"@"), []byte(words[i+1]))
+	}
+	file := filepath.Join(dir, scenario+".xml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.process = exec.Command("sipp", "-sf", file, "-i", "127.0.0.1", "-p", strconv.Itoa(s.port),
+		"-mp", strconv.Itoa(freeUDP(t)), "-m", "1", "-nostdin", "-nd",
+		"-trace_msg", "-message_file", s.log, "-trace_err", "-error_file", s.errors,
+		"-timeout", "90", "-timeout_error")
+	s.process.Stdout, s.process.Stderr = &s.output, &s.output
+	if err := s.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { s.over <- s.process.Wait() }()
+	t.Cleanup(func() {
+		_ = s.process.Process.Kill()
+		_ = rtp.Close()
+		if t.Failed() {
+			t.Logf("%s at port %d:\n%s\n%s", scenario, s.port, s.messages(), s.read(s.errors))
+		}
+	})
+	until(t, "SIPp listens", func() bool {
+		if len(s.over) > 0 {
+			t.Fatalf("sipp: %v\n%s", <-s.over, s.output.String())
+		}
+		return udpBound(t, s.port)
+	})
+	return s
+}
+
+// udpBound looks whether a port is taken, without taking it.
+func udpBound(t *testing.T, port int) bool {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Contains(string(table), fmt.Sprintf(":%04X 00000000:0000", port))
+}
+
+func (s *sipp) rtpPort() string { return strconv.Itoa(s.rtp.LocalAddr().(*net.UDPAddr).Port) }
+
+func (s *sipp) read(path string) string {
+	b, err := os.ReadFile(path)
+	if err != nil && !os.IsNotExist(err) {
+		s.Error(err)
+	}
+	return string(b)
+}
+
+// messages is all that was sent and received.
+func (s *sipp) messages() string { return s.read(s.log) }
+
+// received are the messages that came, and that is what tandem sent.
+func (s *sipp) received() (all []string) {
+	for _, part := range strings.Split(s.messages(), "-----------------------------------------------") {
+		if head, message, ok := strings.Cut(part, "\n\n"); ok && strings.Contains(head, "message received") {
+			all = append(all, message)
+		}
+	}
+	return all
+}
+
+// count is how many of the messages that came begin with a line like this.
+func (s *sipp) count(first string) (n int) {
+	for _, m := range s.received() {
+		if strings.HasPrefix(m, first+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+var audioPort = regexp.MustCompile(`m=audio (\d+) `)
+
+// phone opens the sound, once the INVITE says where it goes.
+func (s *sipp) phone(hz float64) *carrier.Phone {
+	s.Helper()
+	var port uint64
+	until(s.T, "an INVITE has come", func() bool {
+		for _, m := range s.received() {
+			if found := audioPort.FindStringSubmatch(m); found != nil {
+				port, _ = strconv.ParseUint(found[1], 10, 16)
+			}
+		}
+		return port > 0
+	})
+	p := carrier.NewPhone(s.rtp, netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)))
+	s.Cleanup(p.Close)
+	p.Say(hz)
+	return p
+}
+
+// finished waits for the end of the scenario, which must have gone as written.
+func (s *sipp) finished() {
+	s.Helper()
+	select {
+	case err := <-s.over:
+		s.over <- err
+		if err != nil {
+			s.Errorf("sipp: %v\n%s", err, s.output.String())
+		}
+	case <-time.After(100 * time.Second):
+		s.Error("sipp does not end")
+	}
+}
+
+// legRoutes sends each leg to a trunk of its own.
+const legRoutes = "routing: [{leg: rep, trunks: [reps]}, {leg: prospect, trunks: [outside]}]\n"
+
+// twoTrunks is a tandem with a trunk for each leg, both SIPp.
+func twoTrunks(t *testing.T, rep, prospect *sipp, more ...string) *server {
+	t.Helper()
+	return newServer(t, sippTrunk("reps", rep.port)+sippTrunk("outside", prospect.port)+
+		legRoutes+strings.Join(more, "\n"))
+}
+
+func sippTrunk(name string, port int, more ...string) string {
+	return fmt.Sprintf("  %s: {host: 127.0.0.1, port: %d, caller_ids: [\"+12025550199\"]%s}\n", name, port, strings.Join(more, ""))
+}
