@@ -146,7 +146,7 @@ func legJSON(l *bridge.Leg, now time.Time) Leg {
 		leg.Hangup = &Hangup{Cause: h.Cause, SIPCode: orNull(h.SIPCode), Q850: orNull(h.Q850), Text: orNull(h.Text)}
 	}
 	if q := l.Quality; q != nil {
-		leg.Quality = &Quality{MOS: &q.MOS, JitterMS: &q.JitterMS, LossRatio: &q.LossRatio, RTTMS: orNull(q.RTTMS)}
+		leg.Quality = &Quality{MOS: orNull(q.MOS), JitterMS: &q.JitterMS, LossRatio: &q.LossRatio, RTTMS: orNull(q.RTTMS)}
 	}
 	return leg
 }

@@ -142,7 +142,7 @@ func (m *Metrics) count(r *Record, e Event) {
 		m.end(r, e)
 	}
 	if q := e.Quality; q != nil {
-		if q.Received > 0 {
+		if q.MOS > 0 {
 			m.mos.WithLabelValues(string(e.Side)).Observe(q.MOS)
 		}
 		m.packets.WithLabelValues(string(e.Side), "in").Add(float64(q.Received))

@@ -129,7 +129,7 @@ type Hangup struct {
 
 // Quality is what one leg sounded like, as received by us.
 type Quality struct {
-	MOS       float64 `json:"mos"`       // 1 to 4.5, ITU-T G.107
+	MOS       float64 `json:"mos"`       // 1 to 4.5, ITU-T G.107; 0 = not measured
 	JitterMS  float64 `json:"jitter_ms"` // RFC 3550 §6.4.1
 	LossRatio float64 `json:"loss_ratio"`
 	RTTMS     float64 `json:"rtt_ms,omitempty"` // 0 = no RTCP came

@@ -76,7 +76,8 @@ func quality(s media.Stats) *Quality {
 		return nil
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return &Quality{MOS: s.MOS(), JitterMS: ms(s.Jitter), LossRatio: s.Loss(), MaxGapMS: ms(s.MaxGap), Received: s.Received, Sent: s.Sent}
+	mos, _ := s.MOS()
+	return &Quality{MOS: mos, JitterMS: ms(s.Jitter), LossRatio: s.Loss(), MaxGapMS: ms(s.MaxGap), Received: s.Received, Sent: s.Sent}
 }
 
 // finish waits until both legs are off the wire, writes the one last event, and

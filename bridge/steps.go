@@ -142,7 +142,7 @@ func (c *call) comfort(ctx context.Context) (quiet func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if c.rep.Say(ctx, c.Sounds.Chirp) != nil {
+		if c.rep.SayUnder(ctx, c.Sounds.Chirp) != nil {
 			return
 		}
 		stop := c.rep.PlayUnder(c.Sounds.Tick)

@@ -71,9 +71,9 @@ func TestStrangersBeforeTheAnswer(t *testing.T) {
 		jane.talk(1, 0x11)
 		synctest.Wait()
 		s.inMu.Lock()
-		held := len(s.in.held)
+		held := s.in.waiting.n
 		s.inMu.Unlock()
-		if held != maxHeld {
+		if held != heldPackets {
 			t.Errorf("%d packets are held", held)
 		}
 		if err := s.Accept(jane.sdp()); err != nil {

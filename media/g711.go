@@ -47,6 +47,21 @@ func (c Codec) table() int {
 	return 0
 }
 
+// silent reports whether a payload is digital silence: one octet, of a sample
+// near zero.
+func (c Codec) silent(payload []byte) bool {
+	sample := linear[c.table()][payload[0]]
+	if sample > 8 || sample < -8 {
+		return false
+	}
+	for _, octet := range payload[1:] {
+		if octet != payload[0] {
+			return false
+		}
+	}
+	return true
+}
+
 // Decode appends the samples of a payload to dst.
 func (c Codec) Decode(dst []int16, payload []byte) []int16 {
 	table := &linear[c.table()]

@@ -10,11 +10,10 @@ const frameTime = 20 * time.Millisecond
 
 // player is one clip under way.
 type player struct {
-	under   bool      // gives way to what is relayed
-	relayed time.Time // when that came last; guarded by Stream.mu
-	stop    chan struct{}
-	once    sync.Once
-	done    chan struct{} // closed when it plays no more
+	under bool // gives way to what is relayed
+	stop  chan struct{}
+	once  sync.Once
+	done  chan struct{} // closed when it plays no more
 }
 
 func (p *player) halt() { p.once.Do(func() { close(p.stop) }) }
@@ -37,7 +36,15 @@ func (s *Stream) PlayUnder(c Clip) (stop func()) {
 
 // Say plays a clip to its end. It returns the Cause of ctx if that ends first.
 func (s *Stream) Say(ctx context.Context, c Clip) error {
-	p := s.start(c)
+	return wait(ctx, s.start(c))
+}
+
+// SayUnder is Say that gives way, as PlayUnder does.
+func (s *Stream) SayUnder(ctx context.Context, c Clip) error {
+	return wait(ctx, s.playAs(&player{under: true}, c))
+}
+
+func wait(ctx context.Context, p *player) error {
 	select {
 	case <-p.done:
 		return nil
@@ -107,7 +114,7 @@ func (s *Stream) frame(p *player, samples []int16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.playing != p || !s.agreed || !s.theirs.hears || s.closed || now.Sub(p.relayed) < underGap {
+	if s.playing != p || !s.agreed || !s.theirs.hears || s.closed || p.under && now.Sub(s.relayed) < underGap {
 		return
 	}
 	seq, ts, marker := s.out.own(now)

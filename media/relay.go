@@ -4,223 +4,198 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/pion/rtp"
-
 	"tandem/dtmf"
 )
 
-const (
-	maxPacket = 1500 // octets
-	// idleEvery is how often a press without packets is looked for.
-	idleEvery = 50 * time.Millisecond
-)
-
-// inbound is what a stream knows of what comes in, under Stream.inMu.
-type inbound struct {
-	s       *Stream
-	latch   latch
-	tally   tally
-	held    []heldPacket
-	told    netip.AddrPort // what Stream.to says
-	header  rtp.Header
-	keys    *dtmf.Receiver
-	eventPT uint8
-	ears    []chan dtmf.Press
-	presses []dtmf.Press
-	samples []int16
-	last    time.Time // of the newest packet
-	begun   bool
-	idle    *time.Timer
-
-	pressed pressed // the event that came last
-	muted   pressed // the one that began before Join
-}
-
-// pressed names one telephone-event by its timestamp.
-type pressed struct {
-	ssrc, ts uint32
-	valid    bool
-}
-
-func newInbound(s *Stream) inbound {
-	return inbound{
-		s:       s,
-		latch:   latch{symmetric: s.pool.cfg.Symmetric, from: s.side.From},
-		keys:    dtmf.NewReceiver(dtmf.Config{InBand: s.side.InBand}),
-		presses: make([]dtmf.Press, 0, 16),
-		samples: make([]int16, 0, maxPacket),
-		last:    time.Now(),
-	}
-}
-
-func (in *inbound) configure(theirs remote) {
-	in.latch.describe(theirs.addr)
-	in.told = in.latch.target()
-	to := in.told
-	in.s.to.Store(&to)
-	in.eventPT = theirs.eventPT
-	cfg := dtmf.Config{InBand: in.s.side.InBand}
-	if theirs.eventPT != 0 {
-		cfg.Events = []dtmf.EventType{{PT: theirs.eventPT, Rate: sampleRate}}
-	}
-	in.keys.Configure(cfg)
-}
-
-// watch looks for presses whose packets stopped, while anybody listens.
-func (in *inbound) watch() {
-	if in.idle == nil {
-		in.idle = time.AfterFunc(idleEvery, in.checkIdle)
-	} else {
-		in.idle.Reset(idleEvery)
-	}
-}
-
-func (in *inbound) unwatch() {
-	in.ears = nil
-	if in.idle != nil {
-		in.idle.Stop()
-	}
-}
-
-func (in *inbound) checkIdle() {
-	in.s.inMu.Lock()
-	defer in.s.inMu.Unlock()
-	in.report(in.keys.Idle(time.Now(), in.presses[:0]))
-	if len(in.ears) > 0 {
-		in.idle.Reset(idleEvery)
-	}
-}
-
-// report tells presses to those who listen.
-func (in *inbound) report(presses []dtmf.Press) {
-	for _, p := range presses {
-		for _, ear := range in.ears {
-			select {
-			case ear <- p:
-			default:
-				in.s.log.Warn("media: a press found nobody to take it")
-			}
-		}
-	}
-}
-
-// read is the stream's reader; it ends with the socket.
-func (s *Stream) read() {
-	buffer := make([]byte, maxPacket)
-	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(buffer)
-		if err != nil {
-			s.mu.Lock()
-			closed := s.closed
-			s.mu.Unlock()
-			if closed {
-				return
-			}
-			continue // an ICMP error of an earlier packet
-		}
-		s.packet(time.Now(), buffer[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
-	}
-}
-
-// packet is the way of every packet: believe, listen, pass on.
+// packet is the way of every datagram: weigh it, hear it, pass it on.
 func (s *Stream) packet(now time.Time, b []byte, from netip.AddrPort) {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
-	in := &s.in
-	h := &in.header
-	start, err := h.Unmarshal(b)
-	if err != nil || h.Version != 2 {
+	if isRTCP(b) {
 		return
 	}
-	if !in.latch.believe(from, h.SSRC, h.SequenceNumber) {
-		in.hold(b, from)
-		return
-	}
-	if len(in.held) > 0 {
-		s.releaseHeld(now, from)
-		start, _ = h.Unmarshal(b) // the held ones were read into it
-	}
-	s.believed(now, b[start:])
+	s.weigh(now, b, from)
 }
 
-// believed takes the payload of a packet that is the far end's; in.header is its
-// header.
-func (s *Stream) believed(now time.Time, payload []byte) {
-	in, h := &s.in, &s.in.header
-	if h.Padding && len(payload) > 0 {
-		payload = payload[:max(0, len(payload)-int(payload[len(payload)-1]))]
+// weigh passes on what is the far end's. What may turn out to be is kept until
+// that is known; the rest is dropped and counted.
+func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
+	in := &s.in
+	h, payload, ok := parseRTP(b)
+	if !ok {
+		in.tally.Rejected[rejectVersion]++
+		return
+	}
+	kind := in.kinds[h.pt]
+	if kind == unknown || len(payload) == 0 {
+		in.tally.Rejected[rejectPayload]++
+		return
+	}
+	switch in.latch.believe(now, from, h.ssrc, h.seq) {
+	case stranger:
+		in.tally.Rejected[rejectSource]++
+		in.tally.Suspect[suspectSource]++
+		return
+	case onTrial:
+		in.keep(now, from, b, true)
+		return
+	case foreign:
+		if kind == event { // gateways have been seen to send keys as a stream of their own
+			s.press(now, &h, payload)
+			return
+		}
+		in.tally.Suspect[suspectSSRC]++
+		in.keep(now, from, b, true)
+		return
+	}
+	if in.waiting.n > 0 {
+		s.catchUp(now)
+	}
+	s.hear(now, &h, payload, kind)
+}
+
+// keep keeps a packet that may be the far end's.
+func (in *inbound) keep(now time.Time, from netip.AddrPort, b []byte, opened bool) {
+	if in.waiting.keep(now, from, b, opened) {
+		in.tally.Rejected[rejectSource]++ // the oldest, which gave way
+	}
+}
+
+// catchUp hears what the far end sent before it was believed.
+func (s *Stream) catchUp(now time.Time) {
+	in := &s.in
+	in.waiting.release(now, func(p *heldPacket) {
+		h, payload, _ := parseRTP(p.data[:p.size])
+		if p.from == in.latch.source && h.ssrc == in.latch.ssrc {
+			s.hear(p.at, &h, payload, in.kinds[h.pt])
+		} else {
+			in.tally.Rejected[rejectSource]++
+		}
+	})
+}
+
+// reconsider weighs what came before the far end was described.
+func (s *Stream) reconsider() {
+	s.in.waiting.release(time.Now(), func(p *heldPacket) { s.weigh(p.at, p.data[:p.size], p.from) })
+}
+
+// hear takes a packet of the far end's.
+func (s *Stream) hear(now time.Time, h *header, payload []byte, kind kind) {
+	in := &s.in
+	if in.tooMany(now) {
+		in.tally.Suspect[suspectRate]++
+		return
 	}
 	if to := in.latch.target(); to != in.told {
-		in.told = to
-		moved := to // a copy, so that only a change costs an allocation
-		s.to.Store(&moved)
+		in.tell(to)
+		in.tally.SourceChanges++
 	}
 	in.last = now
-	in.tally.packet(now, h.SSRC, h.SequenceNumber, h.Timestamp)
+	in.tally.packet(now, h, len(payload), kind == sound)
 	if !in.begun {
 		in.begun = true
 		close(s.started)
 	}
-	if in.eventPT != 0 && h.PayloadType == in.eventPT {
-		s.event(now, payload)
+	switch kind {
+	case event:
+		s.press(now, h, payload)
 		return
+	case sound:
+		codec := Codec(h.pt)
+		in.sounded = in.sounded || !codec.silent(payload)
+		if s.side.InBand && len(in.ears) > 0 {
+			in.samples = codec.Decode(in.samples[:0], payload)
+			in.report(in.keys.Audio(now, h.ts, in.samples, in.presses[:0]))
+		}
 	}
-	codec := Codec(h.PayloadType)
-	if codec != PCMU && codec != PCMA || len(payload) == 0 {
-		return
-	}
-	if s.side.InBand && len(in.ears) > 0 {
-		in.samples = codec.Decode(in.samples[:0], payload)
-		in.report(in.keys.Audio(now, h.Timestamp, in.samples, in.presses[:0]))
-	}
-	if peer := s.peer.Load(); peer != nil {
-		peer.forward(now, h, codec, payload, false)
-	}
+	s.pass(now, h, payload, kind)
 }
 
-// event takes a telephone-event. The press that confirmed the call must not
-// reach the other side: what began before Join is passed over to its end.
-func (s *Stream) event(now time.Time, payload []byte) {
-	in, h := &s.in, &s.in.header
+// press takes a telephone-event. The press that confirmed the call must not
+// reach the other side: what began before Join is kept back to its end, its
+// copies included.
+func (s *Stream) press(now time.Time, h *header, payload []byte) {
+	in := &s.in
+	hushed := in.hushed
 	in.report(in.keys.Event(now, dtmf.EventPacket{
-		PT: h.PayloadType, SSRC: h.SSRC, Seq: h.SequenceNumber, Timestamp: h.Timestamp, Marker: h.Marker, Payload: payload,
+		PT: h.pt, SSRC: h.ssrc, Seq: h.seq, Timestamp: h.ts, Marker: h.marker, Payload: payload,
 	}, in.presses[:0]))
-	in.pressed = pressed{h.SSRC, h.Timestamp, true}
-	if in.muted == in.pressed {
-		return
+	in.pressed = pressed{h.ssrc, h.ts, true}
+	if hushed {
+		in.muted = in.pressed
 	}
-	if peer := s.peer.Load(); peer != nil {
-		peer.forward(now, h, 0, payload, true)
-	}
+	s.pass(now, h, payload, event)
 }
 
-// forward sends a packet of the other leg's, unless our own sound plays.
-func (s *Stream) forward(now time.Time, h *rtp.Header, codec Codec, payload []byte, event bool) {
+// pass gives a packet to the other leg, if there is one and it may have it.
+func (s *Stream) pass(now time.Time, h *header, payload []byte, kind kind) {
+	peer := s.peer.Load()
+	if peer == nil {
+		return
+	}
+	if s.in.hushed || kind == event && s.in.muted == s.in.pressed {
+		kind = unknown
+	}
+	peer.forward(now, h, payload, kind, h.ssrc != s.in.latch.ssrc)
+}
+
+// forward sends a packet of the other leg's, unless our own sound plays. aside
+// is set for one that is not of the stream whose sound is relayed.
+func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, aside bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.agreed || !s.theirs.hears || s.closed {
 		return
 	}
-	if p := s.playing; p != nil {
-		if !p.under {
-			return
-		}
-		p.relayed = now
+	if p := s.playing; p != nil && !p.under {
+		return
 	}
-	pt := uint8(s.codec)
-	if event {
-		if pt = s.theirs.eventPT; pt == 0 {
-			return
+	pt, ok := s.numberOf(h, kind)
+	if !ok {
+		if !aside {
+			s.out.skip(h)
 		}
+		return
 	}
-	seq, ts, marker := s.out.relay(now, h.SSRC, h.SequenceNumber, h.Timestamp, h.Marker)
+	s.relayed = now
+	if aside {
+		s.forwardAside(now, h, pt, payload)
+		return
+	}
+	seq, ts, marker, ok := s.out.relay(now, h, kind == event)
+	if !ok {
+		return
+	}
 	b := s.begin(pt, seq, ts, marker)
-	if !event && codec != s.codec {
+	if codec := Codec(h.pt); kind == sound && codec != s.codec {
 		b = codec.transcode(b, payload)
 	} else {
 		b = append(b, payload...)
 	}
 	s.send(b)
+}
+
+// forwardAside sends a key that came as a stream of its own: all packets of a
+// press have one timestamp, between those of the sound.
+func (s *Stream) forwardAside(now time.Time, h *header, pt uint8, payload []byte) {
+	if key := (pressed{h.ssrc, h.ts, true}); key != s.aside {
+		s.aside, s.asideTS = key, s.out.now(now)
+	}
+	s.send(append(s.begin(pt, s.out.insert(), s.asideTS, h.marker), payload...))
+}
+
+// numberOf is the payload type that the far end knows a packet by; ok is false
+// where it does not take such.
+func (s *Stream) numberOf(h *header, kind kind) (pt uint8, ok bool) {
+	switch kind {
+	case sound:
+		return uint8(s.codec), true
+	case event:
+		return s.theirs.eventPT, s.theirs.eventPT != 0
+	case noise:
+		return noisePT, s.theirs.noise
+	}
+	return 0, false
 }
 
 // begin writes an RTP header (RFC 3550 §5.1) to the stream's scratch space.
@@ -240,6 +215,7 @@ func (s *Stream) send(b []byte) {
 		return
 	}
 	s.sent++
+	s.sentBytes += uint64(len(b) - rtpHeader)
 	if _, err := s.conn.WriteToUDPAddrPort(b, *to); err != nil {
 		s.log.Debug("media: packet not sent", "err", err)
 	}

@@ -3,8 +3,6 @@ package media
 import (
 	"net/netip"
 	"slices"
-
-	"tandem/dtmf"
 )
 
 // Retry makes the stream ready to be offered to another far end of the same
@@ -22,6 +20,6 @@ func (s *Stream) Retry(side Side) {
 	s.theirs, s.agreed = remote{}, false
 	s.to.Store(nil)
 	s.in.latch = latch{symmetric: s.pool.cfg.Symmetric, from: side.From}
-	s.in.told, s.in.eventPT = netip.AddrPort{}, 0
-	s.in.keys.Configure(dtmf.Config{InBand: side.InBand})
+	s.in.told, s.in.waiting = netip.AddrPort{}, waiting{}
+	s.in.expect(0)
 }

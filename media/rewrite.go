@@ -2,31 +2,46 @@ package media
 
 import "time"
 
-// jumpAhead is how many packets a source may skip before it counts as a new one.
-const jumpAhead = 3000
+const (
+	jumpAhead = 3000 // packets a source may skip before it counts as a new one
+	window    = 64   // packets a late one may come behind
+	// restamp is how far a source's timestamps may run ahead of the time that
+	// passed before they count as set anew, in ticks.
+	restamp = 5 * sampleRate
+	// longestEvent is how far behind the sound the timestamp of a press lies at
+	// most: an RFC 4733 duration has 16 bits.
+	longestEvent = 1<<16 + sampleRate
+)
 
 // line is the one RTP stream a leg hears from us: whatever its packets come
-// from, they have our SSRC (the Stream's), and their sequence and timestamps go on. It is pure.
+// from, they have our SSRC (the Stream's), no number is sent twice, and none
+// that is older than what followed it. It is pure.
 type line struct {
 	started bool
-	seq     uint16 // highest sent
-	ts      uint32 // of it
-	at      time.Time
-	quiet   bool // the next packet begins a talk spurt
+	seq     uint16    // highest sent
+	ts      uint32    // highest timestamp sent …
+	at      time.Time // … and when that was sent first
+	quiet   bool      // the next packet begins a talk spurt
 
-	source    uint32 // SSRC that is relayed, if relaying
 	relaying  bool
+	source    uint32 // SSRC that is relayed
 	sourceSeq uint16 // its highest
-	seqOffset uint16
+	sourceTS  uint32 // of its newest sound
+	floor     uint16 // its first packet that has a place here
+	seen      uint64 // which of it and the 63 before it had one; bit 0 is sourceSeq
+	seqOffset uint16 // ours less the source's
 	tsOffset  uint32
+	back      uint16 // the packet far behind that came last, plus one
 }
 
 // now is the timestamp a packet sent at t has: elapsed time makes it up, so that
 // a pause between sources is one of silence.
 func (l *line) now(t time.Time) uint32 {
-	elapsed := uint32(t.Sub(l.at).Milliseconds()) * 8
-	return l.ts + max(elapsed, frameSamples)
+	return l.ts + max(ticks(t.Sub(l.at)), frameSamples)
 }
+
+// ticks of 8 kHz in d, which counts as none when it is negative.
+func ticks(d time.Duration) uint32 { return uint32(max(d, 0).Microseconds() * 8 / 1000) }
 
 // own places the next packet of our own sound.
 func (l *line) own(t time.Time) (seq uint16, ts uint32, marker bool) {
@@ -44,25 +59,92 @@ func (l *line) own(t time.Time) (seq uint16, ts uint32, marker bool) {
 }
 
 // relay places a packet of another stream. What is lost there is missing here.
-func (l *line) relay(t time.Time, ssrc uint32, seq uint16, ts uint32, mark bool) (outSeq uint16, outTS uint32, marker bool) {
-	ahead := int16(seq - l.sourceSeq)
-	if !l.relaying || ssrc != l.source || ahead > jumpAhead || ahead < -jumpAhead {
-		l.anchor(t, ssrc, seq, ts)
-		mark, ahead = true, 0
+// ok is false for one that must not be sent: a copy, or one from before the
+// place where its source joined. event is set for a telephone-event, whose
+// timestamp is that of its beginning.
+func (l *line) relay(t time.Time, h *header, event bool) (seq uint16, ts uint32, marker, ok bool) {
+	marker = h.marker
+	if !l.relaying || h.ssrc != l.source || l.restamped(t, h, event) {
+		l.anchor(t, h)
+		return h.seq + l.seqOffset, h.ts + l.tsOffset, true, true
 	}
-	outSeq, outTS = seq+l.seqOffset, ts+l.tsOffset
-	if ahead >= 0 {
-		l.sourceSeq, l.seq, l.ts, l.at = seq, outSeq, outTS, t
+	switch ahead := int(int16(h.seq - l.sourceSeq)); {
+	case max(ahead, -ahead) > jumpAhead, ahead <= -window && h.seq == l.back:
+		l.anchor(t, h) // it has begun anew (RFC 3550 §A.1)
+		marker = true
+	case ahead > 0:
+		l.seen = l.seen<<ahead | 1
+		l.sourceSeq = h.seq
+		if !event {
+			l.sourceTS = h.ts
+		}
+	case ahead <= -window:
+		l.back = h.seq + 1
+		return 0, 0, false, false
+	default:
+		bit := uint64(1) << -ahead
+		if l.seen&bit != 0 || int16(h.seq-l.floor) < 0 {
+			return 0, 0, false, false
+		}
+		l.seen |= bit
 	}
-	return outSeq, outTS, mark
+	seq, ts = h.seq+l.seqOffset, h.ts+l.tsOffset
+	l.sent(t, seq, ts)
+	return seq, ts, marker, true
 }
 
-// anchor makes (seq, ts) of a source follow what was sent last.
-func (l *line) anchor(t time.Time, ssrc uint32, seq uint16, ts uint32) {
-	nextSeq, nextTS := l.seq, l.ts
-	if l.started {
-		nextSeq, nextTS = l.seq+1, l.now(t)
+// restamped reports whether a source's clock has been set anew.
+func (l *line) restamped(t time.Time, h *header, event bool) bool {
+	if int16(h.seq-l.sourceSeq) <= 0 {
+		return false
 	}
-	l.seqOffset, l.tsOffset = nextSeq-seq, nextTS-ts
-	l.source, l.sourceSeq, l.relaying, l.started, l.quiet = ssrc, seq, true, true, false
+	by := int32(h.ts - l.sourceTS)
+	if event {
+		return by < -longestEvent || by > restamp
+	}
+	return by < 0 || by > restamp && by-int32(ticks(t.Sub(l.at))) > restamp
+}
+
+// sent notes the highest of what has been sent.
+func (l *line) sent(t time.Time, seq uint16, ts uint32) {
+	if int16(seq-l.seq) > 0 {
+		l.seq = seq
+	}
+	if int32(ts-l.ts) > 0 {
+		l.ts, l.at = ts, t
+	}
+}
+
+// anchor makes a packet of a source follow what was sent last.
+func (l *line) anchor(t time.Time, h *header) {
+	seq, ts := l.seq, l.ts
+	if l.started {
+		seq, ts = l.seq+1, l.now(t)
+	}
+	l.seqOffset, l.tsOffset = seq-h.seq, ts-h.ts
+	l.source, l.sourceSeq, l.sourceTS, l.floor, l.seen = h.ssrc, h.seq, h.ts, h.seq, 1
+	l.relaying, l.started, l.quiet, l.back = true, true, false, h.seq
+	l.seq, l.ts, l.at = seq, ts, t
+}
+
+// skip takes the source's next packet out, so that it does not look lost.
+func (l *line) skip(h *header) {
+	if l.relaying && h.ssrc == l.source && h.seq == l.sourceSeq+1 {
+		l.sourceSeq = h.seq
+		l.shift(^uint16(0))
+	}
+}
+
+// insert returns the number of a packet of ours among those that are relayed.
+func (l *line) insert() uint16 {
+	l.seq++
+	l.shift(1)
+	return l.seq
+}
+
+// shift moves what the source sends from now on; what it sent before has no
+// place any more.
+func (l *line) shift(by uint16) {
+	l.seqOffset += by
+	l.floor, l.seen = l.sourceSeq+1, ^uint64(0)
 }

@@ -25,6 +25,7 @@ type remote struct {
 	addr    netip.AddrPort
 	codecs  []Codec // in its order
 	eventPT uint8   // telephone-event at 8 kHz; 0 = none
+	noise   bool    // it takes comfort noise
 	sends   bool    // it will send
 	hears   bool    // it wants to be sent to
 	media   int     // how many m-lines there were
@@ -88,6 +89,8 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 			r.codecs = append(r.codecs, Codec(pt))
 		case strings.EqualFold(name, "telephone-event/8000") && r.eventPT == 0:
 			r.eventPT = uint8(pt)
+		case pt == noisePT:
+			r.noise = true
 		}
 	}
 	if len(r.codecs) == 0 {

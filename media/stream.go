@@ -1,7 +1,6 @@
 package media
 
 import (
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -42,6 +41,12 @@ type Stream struct {
 	scratch []byte
 	sent    uint64
 	closed  bool
+
+	sentBytes uint64
+	relayed   time.Time // when the other leg's sound came last
+	aside     pressed   // the key that is relayed beside the sound …
+	asideTS   uint32    // … and its timestamp here
+	said      string    // what we described last
 
 	wait sync.WaitGroup // reader and players
 }
@@ -84,95 +89,6 @@ func (s *Stream) Codec() (c Codec, ok bool) {
 	return s.codec, s.agreed
 }
 
-// Offer is our session description: the same octets until something changes.
-func (s *Stream) Offer() []byte {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ours.describe()
-}
-
-// Hear takes the answer of a provisional response, which opens early media.
-// An empty one changes nothing; neither does one that is refused with an error.
-func (s *Stream) Hear(answer []byte) error {
-	if len(answer) == 0 {
-		return nil
-	}
-	return s.agree(answer)
-}
-
-// Accept takes the final answer, which may differ from the early one. With none
-// the early one stands; if there was none either, that is an error.
-func (s *Stream) Accept(answer []byte) error {
-	if len(answer) > 0 {
-		return s.agree(answer)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.agreed {
-		return errors.New("answered without a session description")
-	}
-	return nil
-}
-
-func (s *Stream) agree(answer []byte) error {
-	theirs, err := parseSDP(answer)
-	if err != nil {
-		return err
-	}
-	return s.take(theirs)
-}
-
-// take makes theirs the other half of the session.
-func (s *Stream) take(theirs remote) error {
-	s.inMu.Lock()
-	defer s.inMu.Unlock()
-	if err := s.settle(theirs); err != nil {
-		return err
-	}
-	if len(s.in.held) > 0 {
-		s.releaseHeld(time.Now(), theirs.addr)
-	}
-	return nil
-}
-
-func (s *Stream) settle(theirs remote) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	chosen := slices.IndexFunc(theirs.codecs, func(c Codec) bool { return slices.Contains(s.side.Codecs, c) })
-	if chosen < 0 {
-		return ErrNoCodec
-	}
-	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[chosen], true
-	s.in.configure(theirs)
-	return nil
-}
-
-// Reoffer answers the far end's new offer: hold, resume, another address or
-// codec. An empty one asks for our offer; its answer then goes to Accept. An
-// error refuses it and changes nothing.
-func (s *Stream) Reoffer(offer []byte) (answer []byte, err error) {
-	if len(offer) == 0 {
-		return s.Offer(), nil
-	}
-	theirs, err := parseSDP(offer)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.take(theirs); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ours := s.ours
-	ours.codecs = []Codec{s.codec}
-	ours.eventPT = theirs.eventPT
-	ours.sends, ours.hears = theirs.hears, theirs.sends
-	ours.media, ours.audio = theirs.media, theirs.audio
-	s.ours.version++
-	ours.version = s.ours.version
-	return ours.describe(), nil
-}
-
 // OnHold reports whether the far end does not want to hear.
 func (s *Stream) OnHold() bool {
 	s.mu.Lock()
@@ -199,6 +115,7 @@ func (s *Stream) Listen() (presses <-chan dtmf.Press, stop func()) {
 		s.inMu.Lock()
 		defer s.inMu.Unlock()
 		s.in.ears = slices.DeleteFunc(s.in.ears, func(c chan dtmf.Press) bool { return c == ear })
+		s.in.hushed = s.in.hushed && len(s.in.ears) > 0
 	})
 }
 
@@ -215,11 +132,12 @@ func (s *Stream) Info(contentType string, body []byte) error {
 }
 
 // Join passes what each of two streams hears to the other, from this instant,
-// until part is called. A press that was under way is not passed on to its end.
+// until part is called. A press that is under way is not passed on, nor anything
+// else until it is over.
 func Join(a, b *Stream) (part func()) {
 	for _, s := range []*Stream{a, b} {
 		s.inMu.Lock()
-		s.in.muted = s.in.pressed
+		s.in.hush()
 		s.inMu.Unlock()
 	}
 	a.peer.Store(b)

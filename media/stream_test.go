@@ -211,16 +211,14 @@ func TestJoinPassesSoundBothWaysAtOnce(t *testing.T) {
 		}
 		wantLine(t, atJane)
 		wantLine(t, atAna)
-		if want := between[0][0x55]; payloadType(atJane[0]) != uint8(PCMA) || atJane[0].data[rtpBytes] != want {
-			t.Errorf("the prospect, who speaks A-law, got type %d, octet %#x", payloadType(atJane[0]), atJane[0].data[rtpBytes])
+		if want := between[0][0x55]; payloadType(atJane[0]) != uint8(PCMA) || atJane[0].data[rtpHeader] != want {
+			t.Errorf("the prospect, who speaks A-law, got type %d, octet %#x", payloadType(atJane[0]), atJane[0].data[rtpHeader])
 		}
 		if payloadType(atAna[0]) != uint8(PCMU) {
 			t.Errorf("the rep got type %d", payloadType(atAna[0]))
 		}
 	})
 }
-
-const rtpBytes = 12
 
 func TestOneStreamAcrossPromptAndTalk(t *testing.T) {
 	inBubble(t, func(w *world) {
@@ -268,12 +266,186 @@ func TestConfirmingPressIsHeardAndNotPassedOn(t *testing.T) {
 		w.ana.press('2')
 		got := w.jane.heard()
 		for _, p := range got {
-			if payloadType(p) == 101 && p.data[rtpBytes] == 1 {
+			if payloadType(p) == 101 && p.data[rtpHeader] == 1 {
 				t.Fatal("the prospect got the rep's 1")
 			}
 		}
 		if len(got) != 8 {
 			t.Errorf("%d packets of the 2 came through", len(got))
+		}
+	})
+}
+
+// TestHeldKeyIsKeptBackToItsEnd: whatever segments its press comes in, and the
+// tone that a gateway left in the sound beside it.
+func TestHeldKeyIsKeptBackToItsEnd(t *testing.T) {
+	inBubble(t, func(w *world) {
+		presses, stop := w.rep.Listen()
+		defer stop()
+		send := func(start uint32, i int, end bool) {
+			w.ana.packet(101, start, dtmf.AppendEvent(nil, '1', end, 10, uint16(160*(i+1))))
+			w.ana.packet(w.ana.pt, start+uint32(i*160), slices.Repeat([]byte{0x21}, frameSamples))
+			<-time.After(frameTime)
+		}
+		for i := range 5 {
+			send(0, i, false)
+		}
+		<-presses
+		defer Join(w.rep, w.prospect)()
+		for i := range 5 {
+			send(800, i, false) // the next segment (RFC 4733 §2.5.2.1)
+		}
+		if got := w.jane.heard(); len(got) != 0 {
+			t.Errorf("%d packets came through while the key was down", len(got))
+		}
+		for range 3 {
+			w.ana.packet(101, 800, dtmf.AppendEvent(nil, '1', true, 10, 800))
+		}
+		w.ana.ts = 5000
+		w.ana.talk(10, 0)
+		got := w.jane.heard()
+		if len(got) != 10 || payloadType(got[0]) == 101 {
+			t.Errorf("%d packets came through after it", len(got))
+		}
+		wantLine(t, got)
+	})
+}
+
+// TestFirstWordIsNotLost: packets that overtake the answer, and those of a phone
+// behind a NAT, are heard once it is known whose they are.
+func TestFirstWordIsNotLost(t *testing.T) {
+	inBubble(t, func(w *world) {
+		s, err := w.pool.Open(Side{Address: w.pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA}, EventPT: 101})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer Join(w.rep, s)()
+		w.jane.to = s.ours.addr
+		w.jane.talk(5, 1)
+		stray := *w.ana
+		stray.to = s.ours.addr
+		stray.talk(1, 9)
+		if err := s.Accept(w.jane.sdp()); err != nil {
+			t.Fatal(err)
+		}
+		w.jane.talk(5, 1)
+		got := w.ana.heard()
+		if len(got) != 10 {
+			t.Fatalf("%d of 10 packets", len(got))
+		}
+		wantLine(t, got)
+
+		moved := "v=0\r\no=- 1 2 IN IP4 10.9.9.9\r\ns=-\r\nc=IN IP4 10.9.9.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+		if _, err := s.Reoffer([]byte(moved)); err != nil { // where nobody is: she is behind a NAT
+			t.Fatal(err)
+		}
+		w.jane.talk(10, 1)
+		if got = w.ana.heard(); len(got) != 10 {
+			t.Errorf("%d of 10 packets from behind a NAT", len(got))
+		}
+		wantLine(t, got)
+	})
+}
+
+func TestRingingGivesWayAtOnceAndComesBack(t *testing.T) {
+	inBubble(t, func(w *world) {
+		defer Join(w.rep, w.prospect)()
+		stop := w.rep.PlayUnder(Ringback("us"))
+		defer stop()
+		<-time.After(100 * time.Millisecond)
+		w.ana.heard()
+		w.jane.talk(10, 0xaa)
+		stop()
+		stop = w.rep.PlayUnder(Ringback("gb")) // another tone, while she is heard
+		defer stop()
+		w.jane.talk(10, 0xaa)
+		hers := between[1][0xaa]
+		for i, p := range w.ana.heard() {
+			if p.data[rtpHeader] != hers || p.data[rtpHeader+80] != hers {
+				t.Fatalf("packet %d is not hers", i)
+			}
+		}
+		<-time.After(900 * time.Millisecond)
+		if got := w.ana.heard(); len(got) != 0 {
+			t.Errorf("ringing again before a second has passed: %d packets", len(got))
+		}
+		<-time.After(200 * time.Millisecond)
+		if got := w.ana.heard(); len(got) < 4 {
+			t.Error("it does not ring again")
+		}
+	})
+}
+
+func TestKeyThatCannotBePassedOnIsNoGap(t *testing.T) {
+	inBubble(t, func(w *world) {
+		noKeys := strings.ReplaceAll(string(w.jane.sdp()), " 101\r\na=rtpmap:101 telephone-event/8000", "")
+		if err := w.prospect.Accept([]byte(noKeys)); err != nil {
+			t.Fatal(err)
+		}
+		defer Join(w.rep, w.prospect)()
+		w.ana.talk(5, 0)
+		w.ana.press('5')
+		w.ana.packet(noisePT, w.ana.ts, []byte{60})
+		w.ana.talk(5, 0)
+		got := w.jane.heard()
+		if len(got) != 10 {
+			t.Errorf("%d packets", len(got))
+		}
+		wantLine(t, got)
+	})
+}
+
+func TestWhatWasNotOfferedIsDropped(t *testing.T) {
+	inBubble(t, func(w *world) {
+		defer Join(w.rep, w.prospect)()
+		w.ana.packet(18, 0, []byte{1, 2, 3})
+		w.ana.packet(101, 0, nil)
+		w.ana.talk(1, 0)
+		for range rateCap + 100 {
+			w.ana.packet(0, w.ana.ts, []byte{1, 2, 3})
+		}
+		stray := *w.jane
+		stray.to = w.ana.to
+		stray.talk(7, 0)
+		if got := w.jane.heard(); len(got) != rateCap {
+			t.Errorf("%d packets came through in a second", len(got))
+		}
+		s := w.rep.Stats()
+		if s.Rejected != [len(rejections)]uint64{rejectPayload: 2, rejectSource: 7} {
+			t.Errorf("rejected %v", s.Rejected)
+		}
+		if s.Suspect != [len(suspicions)]uint64{suspectSource: 7, suspectRate: 101} {
+			t.Errorf("suspect %v", s.Suspect)
+		}
+	})
+}
+
+func TestSilenceIsNoticed(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.ana.talk(10, 0xff)
+		w.ana.packet(noisePT, w.ana.ts, []byte{60})
+		w.jane.talk(10, 0xd5)
+		w.jane.talk(1, 0x31)
+		w.jane.heard()
+		if !w.rep.Stats().Silent || w.prospect.Stats().Silent {
+			t.Error("who was silent?")
+		}
+	})
+}
+
+func TestDescriptionsCountTheirChanges(t *testing.T) {
+	inBubble(t, func(w *world) {
+		version := func(body []byte) string { return strings.Fields(string(body))[3] }
+		first := w.rep.Offer()
+		hold := append(w.ana.sdp(), "a=inactive\r\n"...)
+		held, err := w.rep.Reoffer(hold)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, _ := w.rep.Reoffer(hold)
+		back, _ := w.rep.Reoffer(nil)
+		if version(first) != "1" || version(held) != "2" || string(again) != string(held) || version(back) != "3" {
+			t.Errorf("versions %s, %s, %s, %s", version(first), version(held), version(again), version(back))
 		}
 	})
 }

@@ -1,0 +1,164 @@
+package media
+
+import (
+	"net/netip"
+	"time"
+
+	"tandem/dtmf"
+)
+
+const (
+	// idleEvery is how often a press without packets is looked for.
+	idleEvery = 50 * time.Millisecond
+	// rateCap is how many packets a second of the far end's are taken: five
+	// times what 10 ms of sound a packet make.
+	rateCap = 500
+	// noisePT is comfort noise (RFC 3389).
+	noisePT = 13
+)
+
+// kind is what a packet carries.
+type kind uint8
+
+const (
+	unknown kind = iota
+	sound
+	event // of a key, RFC 4733
+	noise // comfort noise
+)
+
+// inbound is what a stream knows of what comes in, under Stream.inMu.
+type inbound struct {
+	s       *Stream
+	latch   latch
+	waiting waiting
+	tally   tally
+	told    netip.AddrPort // what Stream.to says
+	kinds   [128]kind      // by payload type
+	keys    *dtmf.Receiver
+	ears    []chan dtmf.Press
+	presses []dtmf.Press
+	samples []int16
+	last    time.Time // of the newest packet
+	begun   bool
+	sounded bool // there was more than silence in it
+	idle    *time.Timer
+	second  time.Time // when it began …
+	taken   int       // … and how many were taken since
+
+	down    byte    // the key that is held, 0 = none
+	pressed pressed // the event that came last
+	muted   pressed // the one that began before Join
+	hushed  bool    // nothing is passed on until the key comes up
+}
+
+// pressed names one telephone-event by its timestamp.
+type pressed struct {
+	ssrc, ts uint32
+	valid    bool
+}
+
+func newInbound(s *Stream) inbound {
+	in := inbound{
+		s:       s,
+		latch:   latch{symmetric: s.pool.cfg.Symmetric, from: s.side.From},
+		tally:   tally{rate: sampleRate},
+		keys:    dtmf.NewReceiver(dtmf.Config{InBand: s.side.InBand}),
+		presses: make([]dtmf.Press, 0, 16),
+		samples: make([]int16, 0, maxPacket),
+		last:    time.Now(),
+	}
+	in.expect(0)
+	return in
+}
+
+// configure takes what was agreed.
+func (in *inbound) configure(theirs remote) {
+	in.latch.describe(theirs.addr)
+	in.tell(in.latch.target())
+	in.expect(theirs.eventPT)
+}
+
+// expect says what may come: all that we offered, for an answer does not forbid
+// the rest of it, and sound overtakes answers (RFC 3264 §5.1, §6.1). Keys come
+// with the number that we gave them, or the far end's.
+func (in *inbound) expect(theirEventPT uint8) {
+	in.kinds = [128]kind{noisePT: noise}
+	for _, c := range in.s.side.Codecs {
+		in.kinds[c] = sound
+	}
+	cfg := dtmf.Config{InBand: in.s.side.InBand}
+	for _, pt := range []uint8{in.s.side.EventPT, theirEventPT} {
+		if pt != 0 && in.s.side.EventPT != 0 && in.kinds[pt] == unknown {
+			in.kinds[pt] = event
+			cfg.Events = append(cfg.Events, dtmf.EventType{PT: pt, Rate: sampleRate})
+		}
+	}
+	in.keys.Configure(cfg)
+}
+
+// tell makes to the address that is sent to.
+func (in *inbound) tell(to netip.AddrPort) {
+	in.told = to
+	in.s.to.Store(&to)
+}
+
+// watch looks for presses whose packets stopped, while anybody listens.
+func (in *inbound) watch() {
+	if in.idle == nil {
+		in.idle = time.AfterFunc(idleEvery, in.checkIdle)
+	} else {
+		in.idle.Reset(idleEvery)
+	}
+}
+
+func (in *inbound) unwatch() {
+	in.ears = nil
+	if in.idle != nil {
+		in.idle.Stop()
+	}
+}
+
+func (in *inbound) checkIdle() {
+	in.s.inMu.Lock()
+	defer in.s.inMu.Unlock()
+	in.report(in.keys.Idle(time.Now(), in.presses[:0]))
+	if len(in.ears) > 0 {
+		in.idle.Reset(idleEvery)
+	}
+}
+
+// report tells presses to those who listen.
+func (in *inbound) report(presses []dtmf.Press) {
+	for _, p := range presses {
+		switch {
+		case !p.Up:
+			in.down = p.Digit
+		case p.Digit == in.down:
+			in.down, in.hushed = 0, false
+		}
+		for _, ear := range in.ears {
+			select {
+			case ear <- p:
+			default:
+				in.s.log.Warn("media: a press found nobody to take it")
+			}
+		}
+	}
+}
+
+// hush keeps a key that is down from the other leg, to its end. One that nobody
+// would hear come up is not waited for.
+func (in *inbound) hush() {
+	in.muted = in.pressed
+	in.hushed = in.down != 0 && len(in.ears) > 0
+}
+
+// tooMany reports whether more packets come than any sound has.
+func (in *inbound) tooMany(now time.Time) bool {
+	if now.Sub(in.second) >= time.Second {
+		in.second, in.taken = now, 0
+	}
+	in.taken++
+	return in.taken > rateCap
+}
