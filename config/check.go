@@ -166,7 +166,6 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 		"outbound_proxy":     t.OutboundProxy != "",
 		"auth.mode":          t.Auth.Mode == "register",
 		"srtp":               t.SRTP != "none",
-		"identity.privacy":   t.Identity.Privacy != "allowed",
 		"limits.daily_spend": t.Limits.DailySpend != "",
 	} {
 		if set {

@@ -90,7 +90,7 @@ type Numbers struct {
 
 // Trunk is one SIP trunk.
 type Trunk struct {
-	Preset              string            `key:"preset" default:"generic" doc:"fills everything below that is not set"`
+	Preset              string            `key:"preset" default:"generic" doc:"fills everything below that is not set: a name, or a .yaml file of your own"`
 	Host                string            `key:"host" required:"true" doc:"address or name"`
 	Transport           string            `key:"transport" default:"udp" oneof:"udp,tcp,tls,auto" doc:"udp | tcp"`
 	Port                int               `key:"port" default:"0" min:"0" max:"65535" doc:"0 = 5060"`

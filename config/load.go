@@ -1,16 +1,12 @@
 package config
 
 import (
-	"embed"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 )
-
-//go:embed presets/*.yaml
-var presetFiles embed.FS
 
 // Load reads a file, and what the environment sets over it. The Config is whole
 // where the problems hold no error.
@@ -88,41 +84,4 @@ func meant(name string, candidates []string) string {
 		return fmt.Sprintf(" (did you mean %q?)", near)
 	}
 	return ""
-}
-
-// Presets lists the names of presets.
-func Presets() (names []string) {
-	entries, _ := presetFiles.ReadDir("presets") // embedded: it is there
-	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
-	}
-	return names
-}
-
-// presets puts each trunk's preset under what the file says of it.
-func (d *decoder) presets(root *node) {
-	trunks := root.fields["trunks"]
-	if trunks == nil || trunks.kind != mapping {
-		return
-	}
-	for _, name := range trunks.keys {
-		trunk := trunks.fields[name]
-		if trunk.kind != mapping {
-			continue
-		}
-		preset, at := "generic", trunk.origin
-		if n := trunk.fields["preset"]; n != nil && n.kind == scalar && !n.null {
-			preset, at = n.text, n.origin
-		}
-		data, err := presetFiles.ReadFile("presets/" + preset + ".yaml")
-		if err != nil {
-			d.add(at, "trunks."+name+".preset", fmt.Sprintf("no preset %q%s", preset, meant(preset, Presets())), CodeRefers, "there are: "+strings.Join(Presets(), ", "))
-			continue
-		}
-		tree, problems := parse("preset "+preset, data)
-		d.problems = append(d.problems, problems...)
-		if tree != nil {
-			trunk.under(tree)
-		}
-	}
 }

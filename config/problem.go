@@ -21,6 +21,7 @@ const (
 	CodeLater    = "E150" // not in this version
 	CodePorts    = "W210" // fewer ports than channels
 	CodeUnused   = "W220" // a trunk without a route
+	CodePreset   = "W230" // not as the trunk's preset wants it
 )
 
 // Origin is where a value came from.

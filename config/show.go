@@ -19,7 +19,7 @@ numbers:
   allow: ["+1"]                     # prefixes that may be dialled; nothing else is
 trunks:
   carrier:
-    preset: generic                 # or asterisk, twilio
+    preset: generic                 # tandem trunk presets: twilio …
     host: sip.example.com           # your carrier, or your PBX
     auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+14155550100"]    # what the prospect sees

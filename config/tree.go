@@ -45,6 +45,31 @@ func (n *node) set(name string, at Origin, value *node) {
 	n.fields[name], n.names[name] = value, at
 }
 
+// remove takes a field out.
+func (n *node) remove(name string) {
+	delete(n.fields, name)
+	n.keys = slices.DeleteFunc(n.keys, func(key string) bool { return key == name })
+}
+
+// at is the node at a dotted path below n, nil when there is none.
+func (n *node) at(path string) *node {
+	for name := range strings.SplitSeq(path, ".") {
+		if n == nil || n.kind != mapping {
+			return nil
+		}
+		n = n.fields[name]
+	}
+	return n
+}
+
+// word is the one value at a dotted path, "" when there is none.
+func (n *node) word(path string) string {
+	if found := n.at(path); found != nil && found.kind == scalar {
+		return found.text
+	}
+	return ""
+}
+
 // parse reads one document.
 func parse(file string, data []byte) (*node, Problems) {
 	tree, err := parser.ParseBytes(data, 0)

@@ -12,14 +12,18 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 )
 
-// identities maps the Identity names of a trunk to the header and what follows
-// the address in it (RFC 3325, RFC 5806, draft-ietf-sip-privacy-04).
-var identities = map[string]struct{ header, params string }{
-	"p-asserted-identity":  {"P-Asserted-Identity", ""},
-	"p-preferred-identity": {"P-Preferred-Identity", ""},
-	"remote-party-id":      {"Remote-Party-ID", ";party=calling;privacy=off;screen=yes"},
-	"diversion":            {"Diversion", ";reason=unconditional"},
+// identities maps the Identity names of a trunk to the header and to what follows
+// the address in it, without and with privacy (RFC 3325, RFC 5806 §6,
+// draft-ietf-sip-privacy-04 §5.1).
+var identities = map[string]struct{ header, open, hidden string }{
+	"p-asserted-identity":  {"P-Asserted-Identity", "", ""},
+	"p-preferred-identity": {"P-Preferred-Identity", "", ""},
+	"remote-party-id":      {"Remote-Party-ID", ";party=calling;privacy=off;screen=yes", ";party=calling;privacy=full;screen=yes"},
+	"diversion":            {"Diversion", ";reason=unconditional", ";reason=unconditional;privacy=full"},
 }
+
+// anonymous is who calls where the number is hidden (RFC 3323 §4.1.1.3).
+const anonymous = `"Anonymous" <sip:anonymous@anonymous.invalid>`
 
 // ours are the headers that an extra one may not double.
 var ours = []string{
@@ -44,12 +48,13 @@ func extraHeader(name string) bool {
 
 // dialled writes an E.164 number the way the trunk wants to be asked for it.
 func (t *TrunkConfig) dialled(number string) string {
-	return t.Prefix + strings.TrimPrefix(formatNumber(number, t.Format), t.Strip)
+	return t.Prefix + strings.TrimPrefix(t.formatNumber(number, t.Format), t.Strip)
 }
 
 // formatNumber writes an E.164 number in a format of TrunkConfig. What has no +
-// is an extension or service number and stays as it is.
-func formatNumber(number, format string) string {
+// is an extension or service number and stays as it is. A number abroad is never
+// written as if it were at home: it keeps its + and country code.
+func (t *TrunkConfig) formatNumber(number, format string) string {
 	digits, international := strings.CutPrefix(number, "+")
 	if !international {
 		return number
@@ -58,7 +63,10 @@ func formatNumber(number, format string) string {
 	case "e164":
 		return digits
 	case "national":
-		return digits[countryCodeLength(digits):]
+		if !strings.HasPrefix(digits, t.Country) {
+			return number
+		}
+		return digits[max(len(t.Country), countryCodeLength(digits)):]
 	default:
 		return number
 	}
@@ -80,6 +88,23 @@ func countryCodeLength(digits string) int {
 	default:
 		return 3
 	}
+}
+
+// hidden reports whether those who are called must not see who calls.
+func (t *TrunkConfig) hidden() bool { return t.Privacy == "id" }
+
+// escapeUser makes the user part of a SIP URI (RFC 3261 §25.1, user): "#", which
+// technical prefixes have, may not stand there as it is.
+func escapeUser(user string) string {
+	var b strings.Builder
+	for _, c := range []byte(user) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.!~*'()&=+$,;?/", c) >= 0 {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 // domain is the host part of From, To and identities.
@@ -109,7 +134,7 @@ func (t *TrunkConfig) identify(inv Invite) (Snapshot, error) {
 		return Snapshot{}, err
 	}
 	tag := token()
-	host := uriHost(t.Host)
+	host, user := uriHost(t.Host), escapeUser(t.dialled(to))
 	s := Snapshot{
 		State:    Calling,
 		Trunk:    t.Name,
@@ -118,8 +143,8 @@ func (t *TrunkConfig) identify(inv Invite) (Snapshot, error) {
 		CallID:   token(),
 		LocalTag: tag,
 		From:     from + ";tag=" + tag,
-		To:       "<sip:" + t.dialled(to) + "@" + host + ">",
-		URI:      "sip:" + t.dialled(to) + "@" + host,
+		To:       "<sip:" + user + "@" + host + ">",
+		URI:      "sip:" + user + "@" + host,
 	}
 	if t.Port != 0 && int(t.Port) != sipmsg.DefaultUdpPort {
 		s.URI += ":" + strconv.Itoa(int(t.Port))
@@ -139,15 +164,18 @@ func (t *TrunkConfig) caller(inv Invite) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("caller id: %w", err)
 	}
-	user := formatNumber(from, t.IdentityFormat)
-	if t.FromUser != "" {
+	user := t.formatNumber(from, t.IdentityFormat)
+	switch {
+	case t.FromUser != "": // an account, which the trunk must see whoever calls
 		user = t.FromUser
+	case t.hidden():
+		return anonymous, nil
 	}
-	address := "<sip:" + user + "@" + t.domain() + ">"
+	address := "<sip:" + escapeUser(user) + "@" + t.domain() + ">"
 	if _, ok := sipURI(addressURI(address)); !ok {
 		return "", errors.New("caller id: makes no address with this user and domain")
 	}
-	if inv.FromName == "" {
+	if inv.FromName == "" || t.hidden() {
 		return address, nil
 	}
 	name, err := quoteName(inv.FromName)
@@ -166,8 +194,15 @@ func (t *TrunkConfig) callerHeaders(inv Invite) []sipmsg.Header {
 	}
 	for _, name := range t.Identity {
 		identity := identities[name]
-		value := "<sip:" + formatNumber(number, t.IdentityFormat) + "@" + t.domain() + ">" + identity.params
+		params := identity.open
+		if t.hidden() {
+			params = identity.hidden
+		}
+		value := "<sip:" + escapeUser(t.formatNumber(number, t.IdentityFormat)) + "@" + t.domain() + ">" + params
 		all = append(all, sipmsg.NewHeader(identity.header, value))
+	}
+	if t.hidden() {
+		all = append(all, sipmsg.NewHeader("Privacy", "id")) // RFC 3325 §9.3
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.ExtraHeaders)) {
 		all = append(all, sipmsg.NewHeader(name, t.ExtraHeaders[name]))

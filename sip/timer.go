@@ -60,7 +60,7 @@ func (l *Leg) timerHeaders() []sipmsg.Header {
 		all = append(all, sipmsg.NewHeader("Session-Expires", seconds(max(l.t.SessionTimer.interval(), l.leastInterval()))))
 	case l.s.Session.Interval > 0:
 		all = append(all, sipmsg.NewHeader("Session-Expires", seconds(max(l.s.Session.Interval, l.leastInterval()))+";refresher="+refresher(l.s.Session.Ours, "uac", "uas")))
-	case mode != "accept":
+	case mode != "accept", l.leastInterval() == leastInterval: // what everybody takes
 		return nil
 	}
 	return append(all, sipmsg.NewHeader("Min-SE", seconds(l.leastInterval())))

@@ -31,6 +31,8 @@ type TrunkConfig struct {
 	FromDomain     string   // host part of From and of identities; "" = Host
 	Identity       []string // p-asserted-identity, p-preferred-identity, remote-party-id, diversion
 	IdentityFormat string   // as Format, for From and identities
+	Privacy        string   // "id" hides the number from those who are called; "" or "allowed"
+	Country        string   // calling code without +, "1": where national numbers are; "" = anywhere
 	Format         string   // e164_plus (the default), e164, national: the dialled number
 	Strip          string   // taken from its front, if it is there
 	Prefix         string   // then put in front
@@ -111,6 +113,9 @@ func (t *TrunkConfig) check() error {
 		if _, ok := identities[name]; !ok {
 			return fmt.Errorf("identity header %q is unknown", name)
 		}
+	}
+	if !slices.Contains([]string{"", "allowed", "id"}, t.Privacy) {
+		return fmt.Errorf("privacy %q is neither allowed nor id", t.Privacy)
 	}
 	for name, value := range t.ExtraHeaders {
 		if !extraHeader(name) || !headerSafe(value) {

@@ -98,6 +98,9 @@ func TestNumbers(t *testing.T) {
 		{TrunkConfig{Strip: "+44", Prefix: "0"}, "+14155550100", "0+14155550100"},
 		{TrunkConfig{Format: "e164"}, "1001", "1001"},
 		{TrunkConfig{Format: "national"}, "+1", ""},
+		{TrunkConfig{Format: "national", Country: "1"}, "+14155550100", "4155550100"},
+		{TrunkConfig{Format: "national", Country: "1"}, "+441632960001", "+441632960001"}, // not a number in America
+		{TrunkConfig{Format: "national", Country: "420"}, "+420212345678", "212345678"},
 	}
 	for _, tt := range tests {
 		if got := tt.trunk.dialled(tt.number); got != tt.want && tt.want != "" {

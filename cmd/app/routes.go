@@ -26,6 +26,8 @@ func (a *App) trunk(name string) sip.TrunkConfig {
 		Format: t.Dial.Format, Strip: t.Dial.Strip, Prefix: t.Dial.Prefix, ExtraHeaders: t.ExtraHeaders,
 		SessionTimer:        sip.SessionTimer{Mode: t.SessionTimer.Mode, Expires: t.SessionTimer.Expires, MinSE: t.SessionTimer.MinSE},
 		ReliableProvisional: t.ReliableProvisional,
+		Privacy:             t.Identity.Privacy,
+		Country:             bridge.CallingCode(a.cfg.Numbers.DefaultRegion),
 		Channels:            t.Limits.Channels, CPS: t.Limits.CPS,
 	}
 	if t.Auth.Mode == "digest" {
