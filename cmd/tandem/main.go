@@ -28,6 +28,7 @@ func init() {
 		"keys":         keysCommand,
 		"call":         callCommand,
 		"dtmf":         dtmfCommand,
+		"trunk":        trunkCommand,
 		"version":      versionCommand,
 		"healthcheck":  healthcheckCommand,
 		"completion":   completionCommand,
