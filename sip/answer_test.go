@@ -225,6 +225,7 @@ func TestRefusals(t *testing.T) {
 		{"603 Decline", nil, Error{Code: 603, Text: "Decline"}},
 	}
 	for _, tt := range tests {
+		tt.want.Rang = true
 		t.Run(tt.status, func(t *testing.T) {
 			inBubble(t, func(w *world) {
 				d := w.dial(invite())
