@@ -55,7 +55,7 @@ func (c *call) run(ctx context.Context) (end End) {
 	if err != nil {
 		return err.or(ReasonRepNoAnswer)
 	}
-	defer rep.hangUp()
+	defer func() { rep.hangUp(end) }()
 
 	// 2. Ask the rep to press 1. Keys from before the answer do not count.
 	for len(presses) > 0 {
@@ -66,7 +66,7 @@ func (c *call) run(ctx context.Context) (end End) {
 	}
 	flag, err := c.ask(rep.ctx, presses)
 	if err != nil {
-		return err.or(ReasonRepLeftPrompt)
+		return c.explain(rep, err.or(ReasonRepLeftPrompt))
 	}
 	if err := c.must(rep.ctx, Event{Type: CallRepConfirmed, Flag: flag}); err != nil {
 		return err.or(ReasonInternalError)
@@ -75,7 +75,7 @@ func (c *call) run(ctx context.Context) (end End) {
 	// 3. Ring the prospect, if the rules still let us. The rep hears ringing, or
 	// what the far network plays, and may press * to give up.
 	if refused := c.Policy().check(c.asked); refused != nil {
-		return c.explain(rep.ctx, End{Reason: Reason(refused.Code), By: BySystem, Err: refused})
+		return c.explain(rep, End{Reason: Reason(refused.Code), By: BySystem, Err: refused})
 	}
 	part := media.Join(c.rep, c.prospect)
 	defer part()
@@ -85,25 +85,29 @@ func (c *call) run(ctx context.Context) (end End) {
 	noMore()
 	quiet()
 	if err != nil {
-		return c.explain(rep.ctx, err.or(ReasonRepGone))
+		return c.explain(rep, err.or(ReasonRepGone))
 	}
-	defer prospect.hangUp()
+	defer func() { prospect.hangUp(end) }()
 
 	// 4. Dial the extension, then let them talk, until one hangs up, one falls silent, or time is up.
 	if err := c.dialOn(prospect.ctx, c.prospect, c.asked.Extension, presses); err != nil {
-		return c.explain(rep.ctx, err.or(leftWhileDialing[err.Side]))
+		end = err.or(leftWhileDialing[err.Side])
+		prospect.hangUp(end)
+		return c.explain(rep, end)
 	}
 	if err := c.emit(ctx, Event{Type: CallConnected}); err != nil {
 		c.log.Error("bridge: event not kept yet", "err", err) // they talk all the same
 	}
-	return c.explain(rep.ctx, earlier(c.talk(prospect.ctx), rep.leg, prospect.leg))
+	end = earlier(c.talk(prospect.ctx), rep.leg, prospect.leg)
+	prospect.hangUp(end) // before the rep is told: that takes time, and is no talk
+	return c.explain(rep, end)
 }
 
 // up is a leg that is answered.
 type up struct {
 	leg    AnsweredLeg
 	ctx    context.Context // ends with the leg, or with the call; its Cause is an End
-	hangUp func()
+	hangUp func(why End)
 }
 
 // ring calls one side, and returns once it has answered with sound we can carry.
@@ -144,13 +148,15 @@ func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg, sound *me
 	forget := context.AfterFunc(leg.Context(), func() { down(gone(side, context.Cause(leg.Context()))) })
 	var watch sync.WaitGroup
 	watch.Go(func() { c.hearken(here, side, sound) })
-	return &up{leg: leg, ctx: here, hangUp: func() {
-		forget()
-		down(nil)
-		watch.Wait()
-		leg.Hangup(sip.NormalClearing)
-		end := gone(side, context.Cause(leg.Context()))
-		c.legOver(side, end)
+	var once sync.Once
+	return &up{leg: leg, ctx: here, hangUp: func(why End) {
+		once.Do(func() {
+			forget()
+			down(nil)
+			watch.Wait()
+			leg.Hangup(sip.NormalClearing)
+			c.legOver(side, parted(side, context.Cause(leg.Context()), why))
+		})
 	}}
 }
 

@@ -162,6 +162,20 @@ func gone(side Side, cause error) End {
 	return end
 }
 
+// parted is gone, for a leg that is over: where it was us who hung it up, why
+// says what for.
+func parted(side Side, cause error, why End) End {
+	end := gone(side, cause)
+	switch {
+	case end.Hangup.Cause != CauseNormal || end.Hangup.SIPCode != 0:
+	case side == Rep && why.Reason == ReasonRepNoConfirm:
+		end.Hangup.Cause = CauseNotConfirmed
+	case side == why.Side && why.Reason == ReasonMediaTimeout:
+		end.Hangup.Cause = CauseMediaLost
+	}
+	return end
+}
+
 // causeOf is context.Cause as an End.
 func causeOf(ctx context.Context) End {
 	var end End

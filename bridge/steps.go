@@ -161,18 +161,27 @@ func (c *call) comfort(ctx context.Context) (quiet func()) {
 	}
 }
 
-// explain tells a rep who is still there why there is nobody to talk to.
-func (c *call) explain(ctx context.Context, end End) End {
+// explain tells a rep who is still there why there is nobody to talk to. A rep
+// whose CRM hung up is told so too, though the call is over by then.
+func (c *call) explain(rep *up, end End) End {
 	clip, known := c.Sounds.Why[end.Reason]
 	if end.Reason == ReasonCompleted && end.By == ByProspect {
 		clip, known = c.Sounds.Over, true
 	}
-	if !known || !c.Limits.Explain || ctx.Err() != nil || c.toldByNetwork(end) {
+	if !known || !c.Limits.Explain || c.toldByNetwork(end) {
 		return end
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.Limits.WrapUp)
+	ctx, cancel := context.WithTimeout(rep.leg.Context(), c.Limits.WrapUp)
 	defer cancel()
-	_ = c.rep.Say(ctx, clip) // cut short if the rep hangs up
+	while := c.ctx
+	if end.Reason == ReasonCanceledByAPI {
+		while = c.life
+	}
+	stop := context.AfterFunc(while, cancel)
+	defer stop()
+	if ctx.Err() == nil && while.Err() == nil {
+		_ = c.rep.Say(ctx, clip) // cut short if the rep hangs up
+	}
 	return end
 }
 

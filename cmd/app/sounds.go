@@ -27,6 +27,7 @@ var why = map[bridge.Reason]string{
 	bridge.ReasonCallerIDRejected:    "en/call-failed",
 	bridge.ReasonCodecRejected:       "en/call-failed",
 	bridge.ReasonCanceledByRep:       "en/canceled",
+	bridge.ReasonCanceledByAPI:       "en/canceled",
 
 	bridge.Reason(bridge.CodeDestinationForbidden): "en/policy-refused",
 	bridge.Reason(bridge.CodeEmergency):            "en/policy-refused",

@@ -34,13 +34,22 @@ type Call struct {
 	byeSent  bool
 	canceled bool
 	cseq     int
+	version  int    // of the session description
+	sending  string // its direction
+}
+
+// describe is the phone's session description. call.mu is held.
+func (call *Call) describe() string {
+	at := call.sound.addr()
+	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %[2]s\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=%s\r\n",
+		call.version, at.Addr(), at.Port(), call.sending)
 }
 
 func newCall(c *Carrier, invite *message, peer net.Addr) *Call {
 	call := &Call{
 		Number: digitsOf(first(userPart, invite.first)), From: first(userPart, invite.get("From")),
 		c: c, invite: invite, peer: peer, local: c.addr.Addr(),
-		over: make(chan struct{}), acked: make(chan struct{}),
+		over: make(chan struct{}), acked: make(chan struct{}), version: 1, sending: "sendrecv",
 	}
 	call.tag = fmt.Sprintf("%016x", rand.Uint64())
 	return call
@@ -169,17 +178,7 @@ func (call *Call) Reject(status, extra string) {
 func (call *Call) persist() {
 	call.c.wait.Go(func() {
 		for interval, left := t1, 64*t1; left > 0; left -= interval {
-			timer := time.NewTimer(interval)
-			select {
-			case <-call.acked:
-				timer.Stop()
-				return
-			case <-timer.C:
-			}
-			call.c.mu.Lock()
-			closed := call.c.closed
-			call.c.mu.Unlock()
-			if closed {
+			if !call.c.pause(interval, call.acked) {
 				return
 			}
 			call.mu.Lock()
@@ -207,48 +206,8 @@ func (call *Call) open() string {
 		}
 		call.sound = newSound(conn, netip.AddrPortFrom(addr, uint16(port)))
 	}
-	return fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendrecv\r\n",
-		call.local, call.sound.port())
+	return call.describe()
 }
-
-// Hangup sends a BYE.
-func (call *Call) Hangup() {
-	call.mu.Lock()
-	if call.byeSent || call.byes > 0 || call.final != 200 {
-		call.mu.Unlock()
-		return
-	}
-	call.byeSent = true
-	call.mu.Unlock()
-	call.inDialog("BYE", "", "")
-	call.finish()
-}
-
-// inDialog sends a request of the phone's own.
-func (call *Call) inDialog(method, kind, body string) {
-	call.mu.Lock()
-	call.cseq++
-	cseq := call.cseq
-	call.mu.Unlock()
-	target := first(uriPart, call.invite.get("Contact"))
-	extra := ""
-	if kind != "" {
-		extra = "Content-Type: " + kind + "\r\n"
-	}
-	call.c.send(fmt.Appendf(nil, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bK%s%d;rport\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n%sContent-Length: %d\r\n\r\n%s",
-		method, target, call.c.addr, call.tag, cseq, call.invite.get("To"), call.tag, call.invite.get("From"), call.invite.get("Call-ID"), cseq, method, extra, len(body), body), call.peer)
-}
-
-// PressInfo presses a key by SIP INFO.
-func (call *Call) PressInfo(digit byte) {
-	call.inDialog("INFO", "application/dtmf-relay", fmt.Sprintf("Signal=%c\r\nDuration=160\r\n", digit))
-}
-
-// PressEvent presses a key by telephone-events, held for 120 ms (RFC 4733).
-func (call *Call) PressEvent(digit byte) { call.sound.press(digit, false) }
-
-// PressTones presses a key by its tones.
-func (call *Call) PressTones(digit byte) { call.sound.press(digit, true) }
 
 // Heard is what the phone heard; nil if it never had sound.
 func (call *Call) Heard() *Recording {
@@ -260,6 +219,11 @@ func (call *Call) Heard() *Recording {
 	return call.sound.recording()
 }
 
+// repeated reports whether a request is the call's first INVITE once more.
+func (call *Call) repeated(m *message) bool {
+	return m.method() == "INVITE" && first(branchPart, m.get("Via")) == first(branchPart, call.invite.get("Via"))
+}
+
 // request does one that came within the call.
 func (call *Call) request(m *message, from net.Addr) {
 	switch m.method() {
@@ -267,7 +231,7 @@ func (call *Call) request(m *message, from net.Addr) {
 		call.mu.Lock()
 		last := call.last
 		call.mu.Unlock()
-		if first(branchPart, m.get("Via")) == first(branchPart, call.invite.get("Via")) && last != nil {
+		if call.repeated(m) && last != nil {
 			call.c.send(last, from)
 		} else if strings.Contains(m.get("To"), "tag=") {
 			call.c.send(respond(m, "200 OK", call.tag, call.contact(), call.open()), from)

@@ -19,6 +19,9 @@ const (
 // Options is what a Carrier is like.
 type Options struct {
 	User, Password string                                   // digest; User "" = no authentication
+	Server         bool                                     // challenges by 401, not 407
+	Everything     bool                                     // challenges every request, not only the first INVITE
+	NonceLife      time.Duration                            // then an old nonce is stale; 0 = never
 	ListenRTP      func(netip.Addr) (net.PacketConn, error) // a socket on a free port
 	Script         func(number string) Script               // nil = Magic
 	Speed          float64                                  // how much faster than life phones are; 0 = 1
@@ -35,10 +38,14 @@ type Carrier struct {
 	addr  netip.AddrPort
 	nonce string
 
+	opened time.Time
+
 	mu     sync.Mutex
 	calls  map[string]*Call // by Call-ID
 	order  []*Call
+	asked  map[string]*asked // by branch: requests of phones' own
 	closed bool
+	done   chan struct{} // closed with it
 	wait   sync.WaitGroup
 }
 
@@ -54,7 +61,8 @@ func Open(conn net.PacketConn, opts Options) (*Carrier, error) {
 	if opts.Script == nil {
 		opts.Script = Magic
 	}
-	c := &Carrier{opts: opts, conn: conn, addr: addr, nonce: fmt.Sprintf("%016x", rand.Uint64()), calls: make(map[string]*Call)}
+	c := &Carrier{opts: opts, conn: conn, addr: addr, nonce: fmt.Sprintf("%016x", rand.Uint64()), opened: time.Now(), calls: make(map[string]*Call),
+		asked: make(map[string]*asked), done: make(chan struct{})}
 	c.wait.Go(c.serve)
 	return c, nil
 }
@@ -74,6 +82,7 @@ func (c *Carrier) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
+	close(c.done)
 	for _, call := range c.Calls() {
 		call.finish()
 	}
@@ -106,13 +115,15 @@ func (c *Carrier) take(m *message, from net.Addr) {
 	call := c.calls[m.get("Call-ID")]
 	c.mu.Unlock()
 	switch {
-	case m.status() > 0: // to a request of a phone's own: there is nothing to do
+	case m.status() > 0:
+		c.answer(m)
 	case m.method() == "INVITE" && call == nil:
 		c.invite(m, from)
 	case m.method() == "OPTIONS":
 		c.send(respond(m, "200 OK", "", "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE\r\n", ""), from)
-	case call != nil:
+	case call != nil && (!c.opts.Everything || call.repeated(m) || c.admit(m, from)):
 		call.request(m, from)
+	case call != nil: // challenged
 	case m.method() != "ACK":
 		c.send(respond(m, "481 Call/Transaction Does Not Exist", "", "", ""), from)
 	}
@@ -120,9 +131,7 @@ func (c *Carrier) take(m *message, from net.Addr) {
 
 // invite authenticates a call and starts its phone.
 func (c *Carrier) invite(m *message, from net.Addr) {
-	if c.opts.User != "" && !authentic(m, c.opts.User, c.opts.Password, realm, c.nonce) {
-		challenge := fmt.Sprintf("Proxy-Authenticate: Digest realm=%q, nonce=%q, algorithm=MD5, qop=\"auth\"\r\n", realm, c.nonce)
-		c.send(respond(m, "407 Proxy Authentication Required", "challenge", challenge, ""), from)
+	if !c.admit(m, from) {
 		return
 	}
 	call := newCall(c, m, from)
@@ -133,9 +142,9 @@ func (c *Carrier) invite(m *message, from net.Addr) {
 	}
 	c.calls[m.get("Call-ID")] = call
 	c.order = append(c.order, call)
+	c.send(respond(m, "100 Trying", "", "", ""), from)
 	c.wait.Go(call.run)
 	c.mu.Unlock()
-	c.send(respond(m, "100 Trying", "", "", ""), from)
 }
 
 // digitsOf keeps the digits of a number.

@@ -1,8 +1,6 @@
 package carrier
 
 import (
-	"crypto/md5"
-	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -86,21 +84,4 @@ func respond(req *message, status, tag, extra, body string) []byte {
 	}
 	return fmt.Appendf(nil, "SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\n%sContent-Length: %d\r\n\r\n%s",
 		status, strings.Join(req.all("Via"), "\r\nVia: "), req.get("From"), to, req.get("Call-ID"), req.get("CSeq"), extra, len(body), body)
-}
-
-func md5Hex(text string) string {
-	sum := md5.Sum([]byte(text))
-	return hex.EncodeToString(sum[:])
-}
-
-// authentic checks the digest of a request (RFC 7616 §3.4, MD5 with qop auth).
-func authentic(req *message, user, password, realm, nonce string) bool {
-	f := make(map[string]string)
-	for _, m := range authField.FindAllStringSubmatch(req.get("Proxy-Authorization"), -1) {
-		f[strings.ToLower(m[1])] = m[2] + m[3]
-	}
-	ha1 := md5Hex(user + ":" + realm + ":" + password)
-	ha2 := md5Hex(req.method() + ":" + f["uri"])
-	want := md5Hex(strings.Join([]string{ha1, nonce, f["nc"], f["cnonce"], "auth", ha2}, ":"))
-	return f["username"] == user && f["nonce"] == nonce && f["response"] == want
 }

@@ -43,9 +43,9 @@ func newSound(conn net.PacketConn, to netip.AddrPort) *sound {
 	return s
 }
 
-func (s *sound) port() uint16 {
+func (s *sound) addr() netip.AddrPort {
 	at, _ := netip.ParseAddrPort(s.conn.LocalAddr().String())
-	return at.Port()
+	return at
 }
 
 // say makes the phone sound at hz; 0 = silence.

@@ -1,0 +1,165 @@
+package test
+
+import (
+	"fmt"
+	"time"
+
+	"tandem/bridge"
+)
+
+// Times within which tandem must do what it must.
+const (
+	atOnce   = 200 * time.Millisecond // beside what the path takes
+	hangsUp  = 5 * time.Second        // L1
+	lifetime = 32 * time.Second       // 64*T1, RFC 3261 §17.1.1.2
+)
+
+// Checked is one call that is over and off the wire.
+type Checked struct {
+	Rep, Prospect string // numbers, of this call only
+	Events        []bridge.Event
+	Tap           *Wiretap
+	Delay         time.Duration // the longest a datagram may be on its way
+	Lossy         bool          // datagrams may be lost: messages come late, or are never seen
+}
+
+// Check holds a call to the rules and invariants that every call keeps,
+// whatever happens to it. It returns what is broken, in words.
+func (c *Checked) Check() (broken []string) {
+	say := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
+	c.checkEvents(say)
+	rep, prospect := c.Tap.Dialogs(c.Rep), c.Tap.Dialogs(c.Prospect)
+	if len(rep) > 1 || len(prospect) > 1 {
+		say("S2: %d INVITEs to the rep and %d to the prospect", len(rep), len(prospect))
+	}
+	ended := c.Events[len(c.Events)-1].At
+	for _, d := range append(rep, prospect...) {
+		c.checkFate(d, ended, say)
+	}
+	if len(prospect) > 0 {
+		c.checkOrder(rep, prospect[0], say)
+	}
+	return broken
+}
+
+// checkEvents: R1, S5, S6, L2.
+func (c *Checked) checkEvents(say func(string, ...any)) {
+	var record bridge.Record
+	ends := 0
+	for i, e := range c.Events {
+		if e.Seq != i+1 {
+			say("S6: event %d has number %d", i+1, e.Seq)
+		}
+		if i > 0 && e.At.Before(c.Events[i-1].At) {
+			say("S6: %s is earlier than what came before it", e.Type)
+		}
+		if e.Type == bridge.CallEnded {
+			ends++
+		}
+		record.Apply(e)
+	}
+	if last := c.Events[len(c.Events)-1]; ends != 1 || last.Type != bridge.CallEnded || record.Ending == nil {
+		say("R1, S5: %d ends, and the last event is %s", ends, last.Type)
+	}
+	for _, leg := range []bridge.Leg{record.Rep, record.Prospect} {
+		if leg.Status != bridge.LegPending && leg.Status != bridge.LegEnded {
+			say("L2: the leg to %s is left %s", leg.Number, leg.Status)
+		}
+	}
+}
+
+// checkFate: R3, R6, S2, S7, L1 for one dialog.
+func (c *Checked) checkFate(d *Dialog, ended time.Time, say func(string, ...any)) {
+	branches, challenged := make(map[string]time.Time), make(map[int]bool)
+	acked := make(map[int]bool)
+	var answered, over *Message
+	final := make(map[int]*Message)
+	for _, m := range d.Messages {
+		switch {
+		case m.Out && m.Method == "INVITE" && m.Code == 0 && m.ToTag == "":
+			first, known := branches[m.Branch]
+			if !known {
+				branches[m.Branch] = m.At
+				if n := len(branches); n > 1 && !challenged[m.CSeq-1] {
+					say("S2: %s was sent INVITE %d, and nobody had asked for it", d.Number, m.CSeq)
+				}
+			} else if m.At.Sub(first) > lifetime {
+				say("S7: the INVITE to %s was repeated after %v", d.Number, m.At.Sub(first))
+			}
+		case !m.Out && m.Method == "INVITE" && m.Code >= 200 && !m.Lost && final[m.CSeq] == nil:
+			final[m.CSeq] = m
+			challenged[m.CSeq] = m.Code == 401 || m.Code == 407
+			if m.Code < 300 && answered == nil {
+				answered = m
+			}
+		case m.Out && m.Method == "ACK":
+			acked[m.CSeq] = true
+		case m.Method == "BYE" && m.Code == 0 && over == nil && (m.Out || !m.Lost):
+			over = m
+		}
+	}
+	for cseq, m := range final {
+		if !acked[cseq] {
+			say("R3: %s's %d was never ACKed", d.Number, m.Code)
+		}
+	}
+	switch {
+	case len(final) == 0 && !c.Lossy && ended.Sub(d.Messages[0].At) > lifetime:
+		say("R3: the INVITE to %s has no final response", d.Number)
+	case answered != nil && over == nil:
+		say("L1: %s answered and was never hung up", d.Number)
+	case answered != nil && !c.Lossy && over.At.After(ended.Add(hangsUp)):
+		say("L1: %s was hung up %v after the end", d.Number, over.At.Sub(ended))
+	}
+}
+
+// checkOrder: R4, R6, S1.
+func (c *Checked) checkOrder(rep []*Dialog, prospect *Dialog, say func(string, ...any)) {
+	dialled := prospect.Messages[0].At
+	var confirmed, answered bool
+	for _, e := range c.Events {
+		confirmed = confirmed || e.Type == bridge.CallRepConfirmed && !e.At.After(dialled)
+	}
+	if !confirmed {
+		say("S1, S4: the prospect was dialled before the rep's 1 was written down")
+	}
+	var left time.Time
+	for _, d := range rep {
+		for _, m := range d.Messages {
+			if m.Method == "INVITE" && m.Code >= 200 && m.Code < 300 && m.At.Before(dialled) && !m.Lost {
+				answered = true
+			}
+			if m.Method == "BYE" && m.Code == 0 && left.IsZero() && !m.Lost {
+				left = m.At
+				if !m.Out {
+					left = left.Add(c.Delay)
+				}
+			}
+		}
+	}
+	if !answered || !left.IsZero() && left.Before(dialled) {
+		say("R4: the prospect was dialled while the rep's leg was not up")
+	}
+	if left.IsZero() {
+		return
+	}
+	for _, m := range prospect.Messages {
+		if m.Method == "INVITE" && m.Code >= 200 && m.Code < 300 && m.At.After(left) && !m.Lost {
+			c.checkOrphan(prospect, m, say)
+			return
+		}
+	}
+}
+
+// checkOrphan: a prospect who answered when the rep had gone is hung up at once.
+func (c *Checked) checkOrphan(d *Dialog, answer *Message, say func(string, ...any)) {
+	for _, m := range d.Messages {
+		if m.Out && m.Method == "BYE" && m.Code == 0 && m.At.After(answer.At) {
+			if late := m.At.Sub(answer.At.Add(c.Delay)); late > atOnce && !c.Lossy {
+				say("R6: the prospect was hung up %v after answering nobody", late)
+			}
+			return
+		}
+	}
+	say("R6: the prospect answered nobody and was never hung up")
+}

@@ -1,0 +1,288 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"tandem/bridge"
+	"tandem/cmd/app"
+	"tandem/config"
+	"tandem/media"
+	"tandem/store"
+	"tandem/test/carrier"
+)
+
+// Who is who on the network of a world.
+var (
+	tandemAt  = netip.MustParseAddrPort("198.51.100.1:5060")
+	carrierAt = netip.MustParseAddrPort("198.51.100.2:5060")
+	apiAt     = netip.MustParseAddrPort("127.0.0.1:8080")
+)
+
+const (
+	repNumber      = "+12025550110"
+	prospectNumber = "+12025550100"
+)
+
+// world is a whole tandem on virtual time: its configuration, store, API, SIP
+// and sound; and on the same network a carrier written by hand.
+type world struct {
+	t       *testing.T
+	net     *Network
+	carrier *carrier.Carrier
+	app     *app.App
+	cfg     *config.Config
+	http    *http.Client
+	key     string
+	tap     *Wiretap
+	began   time.Time
+	asked   []func(*Ladder)
+
+	mu        sync.Mutex
+	listeners map[string]*Listener
+}
+
+// setup is what a test changes of a world.
+type setup struct {
+	yaml    string                             // more of tandem.yaml
+	route   func(from, to netip.AddrPort) Path // nil = 5 ms
+	carrier func(*carrier.Options)             // nil = with digest
+	phones  map[string]act                     // by number
+}
+
+// inWorld runs a test in a bubble with a world of its own.
+func inWorld(t *testing.T, s setup, f func(w *world)) {
+	t.Helper()
+	dir, known := t.TempDir(), knownSounds(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{t: t, net: NewNetwork(1), listeners: make(map[string]*Listener), began: time.Now()}
+		w.net.Route = s.route
+		if w.net.Route == nil {
+			w.net.Route = fiveMS
+		}
+		w.tap = NewWiretap(tandemAt.Addr(), known)
+		w.net.Tap = w.tap.Datagram
+		w.openCarrier(s)
+		w.openApp(s, filepath.Join(dir, "tandem.db"))
+		f(w)
+		w.close()
+	})
+}
+
+func (w *world) openCarrier(s setup) {
+	w.t.Helper()
+	conn, err := w.net.Listen(carrierAt)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	opts := carrier.Options{User: "acme", Password: "secret",
+		ListenRTP: func(at netip.Addr) (net.PacketConn, error) { return w.net.Listen(netip.AddrPortFrom(at, 0)) },
+		Script: func(number string) carrier.Script {
+			if script := s.phones["+"+number]; script != nil {
+				return func(c *carrier.Call) { script(w, c) }
+			}
+			return carrier.Magic(number)
+		}}
+	if s.carrier != nil {
+		s.carrier(&opts)
+	}
+	if w.carrier, err = carrier.Open(conn, opts); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// wire is how the app reaches the world's network.
+func (w *world) wire() app.Wire {
+	return app.Wire{
+		ListenUDP: func(at netip.AddrPort) (net.PacketConn, error) { return w.net.Listen(at) },
+		ListenTCP: func(addr string) (net.Listener, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.listeners[addr] = NewListener(netip.MustParseAddrPort(addr))
+			return w.listeners[addr], nil
+		},
+		ListenRTP: func(at netip.AddrPort) (media.PacketConn, error) { return w.net.Listen(at) },
+		Resolve: func(_ context.Context, host string) ([]netip.Addr, error) {
+			return nil, fmt.Errorf("there is no %s", host)
+		},
+	}
+}
+
+func (w *world) openApp(s setup, db string) {
+	w.t.Helper()
+	text := fmt.Sprintf(`version: 1
+sip: {listen: ["udp://%s"]}
+numbers: {default_region: US, allow: ["+1202555"]}
+trunks:
+  carrier:
+    host: %s
+    auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
+    caller_ids: ["+12025550199"]
+http: {listen: "%s"}
+metrics: {listen: ""}
+store: {url: "sqlite://%s"}
+%s`, tandemAt, carrierAt.Addr(), apiAt, db, s.yaml)
+	var problems config.Problems
+	if w.cfg, problems = config.Read("the scenario's configuration", []byte(text), []string{"TRUNK_PASSWORD=secret"}); problems.Errors() > 0 {
+		w.t.Fatal(problems)
+	}
+	w.startApp()
+	_, key, err := w.app.Store.CreateKey(w.t.Context(), store.Key{Name: "crm", Scopes: []string{"admin"}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.key = key
+}
+
+func (w *world) startApp() {
+	w.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	if os.Getenv("TANDEM_TEST_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	var err error
+	if w.app, err = app.Start(w.t.Context(), w.cfg, w.wire(), log); err != nil {
+		w.t.Fatal(err)
+	}
+	w.http = &http.Client{Transport: &http.Transport{DialContext: w.listeners[apiAt.String()].Dial}}
+}
+
+// stopApp ends tandem as a second SIGTERM does.
+func (w *world) stopApp() {
+	w.t.Helper()
+	w.http.CloseIdleConnections()
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := w.app.Stop(now); err != nil {
+		w.t.Error(err)
+	}
+}
+
+func (w *world) close() {
+	w.t.Helper()
+	w.stopApp()
+	if err := w.carrier.Close(); err != nil {
+		w.t.Error(err)
+	}
+	if n := w.net.Open(); n != 0 {
+		w.t.Errorf("%d sockets are still open", n)
+	}
+}
+
+// ask is one request of the CRM's.
+func (w *world) ask(method, path string, body any) (status int, answer map[string]any) {
+	w.t.Helper()
+	var payload io.Reader
+	if body != nil {
+		doc, err := json.Marshal(body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		payload = bytes.NewReader(doc)
+	}
+	r, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+apiAt.String()+path, payload)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+w.key)
+	r.Header.Set("Content-Type", "application/json")
+	res, err := w.http.Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	doc, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	at, text := time.Now(), fmt.Sprintf("%s %s: %d", method, short(path), res.StatusCode)
+	w.asked = append(w.asked, func(l *Ladder) { l.Asked(at, text) })
+	if len(doc) > 0 {
+		if err := json.Unmarshal(doc, &answer); err != nil {
+			w.t.Fatalf("%s %s: %v in %s", method, path, err, doc)
+		}
+	}
+	return res.StatusCode, answer
+}
+
+// place asks for a call.
+func (w *world) place(more ...string) (id string) {
+	w.t.Helper()
+	body := map[string]any{"rep_number": repNumber, "to": prospectNumber}
+	for i := 0; i < len(more); i += 2 {
+		body[more[i]] = more[i+1]
+	}
+	status, answer := w.ask("POST", "/v1/calls", body)
+	if status != http.StatusCreated {
+		w.t.Fatalf("POST /v1/calls: %d %v", status, answer)
+	}
+	return answer["id"].(string)
+}
+
+// short is a path without ids.
+func short(path string) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if strings.HasPrefix(part, "call_") {
+			parts[i] = "…"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// until waits for an event of a call.
+func (w *world) until(id string, kind bridge.EventType) {
+	w.t.Helper()
+	for range 10000 {
+		changed := w.app.Store.Changed()
+		events, err := w.app.Store.EventsAfter(w.t.Context(), 0, store.EventFilter{Call: id}, 1000)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for _, e := range events {
+			if e.Event.Type == kind {
+				return
+			}
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Hour):
+			w.t.Fatalf("call %s: no %s", id, kind)
+		}
+	}
+}
+
+// events are those of a call, once it has ended.
+func (w *world) events(id string) (all []store.Envelope) {
+	w.t.Helper()
+	deadline := time.Now().Add(5 * time.Hour)
+	for {
+		changed := w.app.Store.Changed()
+		var err error
+		if all, err = w.app.Store.EventsAfter(w.t.Context(), 0, store.EventFilter{Call: id}, 1000); err != nil {
+			w.t.Fatal(err)
+		}
+		if n := len(all); n > 0 && all[n-1].Event.Type == bridge.CallEnded {
+			return all
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Until(deadline)):
+			w.t.Fatalf("call %s does not end", id)
+		}
+	}
+}
