@@ -78,8 +78,8 @@ func inWorld(t *testing.T, s setup, f func(w *world)) {
 		w.net.Tap = w.tap.Datagram
 		w.openCarrier(s)
 		w.openApp(s, filepath.Join(dir, "tandem.db"))
+		t.Cleanup(w.close) // also after a Fatal: nothing may be left in the bubble
 		f(w)
-		w.close()
 	})
 }
 
