@@ -51,6 +51,10 @@ type Bridge struct {
 
 	reserving sync.Mutex // held while a call takes its channels
 
+	asking   media.Clip // the prompt with the gap after it
+	delay    media.Clip // before its first play
+	openLine media.Clip // after its last
+
 	mu       sync.Mutex
 	calls    map[string]*call
 	reps     map[string]string // rep's number → call id
@@ -64,6 +68,8 @@ func New(cfg Config) *Bridge {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.life, b.halt = context.WithCancelCause(context.Background())
+	b.asking = media.Concat(cfg.Sounds.Prompt, media.Silence(cfg.Limits.PromptGap))
+	b.delay, b.openLine = media.Silence(cfg.Limits.PromptDelay), media.Silence(time.Second).Loop()
 	return b
 }
 

@@ -110,7 +110,7 @@ func (c *call) prompt(ctx context.Context, who bool) (hush func()) {
 
 // sayPrompt says it with pauses, once the rep's sound is open.
 func (c *call) sayPrompt(ctx context.Context, who bool) {
-	clip := c.Sounds.Prompt
+	clip := c.asking
 	if who && c.Sounds.WhoIs != nil {
 		clip = media.Concat(c.Sounds.WhoIs(c.asked.To), clip)
 	}
@@ -122,16 +122,15 @@ func (c *call) sayPrompt(ctx context.Context, who bool) {
 	case <-ctx.Done():
 		return
 	}
-	if c.rep.Say(ctx, media.Silence(c.Limits.PromptDelay)) != nil {
+	if c.rep.Say(ctx, c.delay) != nil {
 		return
 	}
-	clip = media.Concat(clip, media.Silence(c.Limits.PromptGap))
 	for range c.Limits.Plays {
 		if c.rep.Say(ctx, clip) != nil {
 			return
 		}
 	}
-	c.rep.Play(media.Silence(time.Second).Loop()) // the line stays open until time is up
+	c.rep.Play(c.openLine) // until time is up
 }
 
 // comfort lets the rep hear that the key counted, then that we dial, then

@@ -184,6 +184,7 @@ func cnonce() string {
 	return hex.EncodeToString(b[:])
 }
 
-func quoted(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+// escapes are those of a quoted-string (RFC 3261 §25.1).
+var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+func quoted(s string) string { return `"` + escapes.Replace(s) + `"` }

@@ -108,7 +108,7 @@ func (s *Store) column(ctx context.Context, query string, args ...any) (values [
 
 // SaveLeg keeps what is needed to end a SIP leg after a crash; gone forgets it.
 func (s *Store) SaveLeg(ctx context.Context, call string, side bridge.Side, sipCallID string, doc []byte, gone bool) error {
-	err := s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err := s.do(ctx, func(ctx context.Context, tx *tx) error {
 		if gone {
 			_, err := tx.ExecContext(ctx, "DELETE FROM legs WHERE sip_call_id = ?", sipCallID)
 			return err
@@ -140,7 +140,7 @@ var ErrLive = errors.New("the call has not ended")
 
 // Annotate writes onto a call that has ended.
 func (s *Store) Annotate(ctx context.Context, id string, p bridge.Patch) (record bridge.Record, err error) {
-	err = s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *sql.Tx) error {
+	err = s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
 		if record, err = keptRecord(ctx, tx, id); err != nil {
 			return err
 		}

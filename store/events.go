@@ -23,7 +23,7 @@ type Envelope struct {
 // They must follow on what is kept (else ErrSequence); those that are kept
 // already, by a write whose caller did not wait for it, count as done.
 func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge.Event) error {
-	err := s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *sql.Tx) error {
+	err := s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
 		kept, err := keptRecord(ctx, tx, record.ID)
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 	return nil
 }
 
-func keptRecord(ctx context.Context, tx *sql.Tx, id string) (record bridge.Record, err error) {
+func keptRecord(ctx context.Context, tx *tx, id string) (record bridge.Record, err error) {
 	var doc string
 	err = tx.QueryRowContext(ctx, "SELECT record FROM calls WHERE id = ?", id).Scan(&doc)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -71,7 +71,7 @@ func keptRecord(ctx context.Context, tx *sql.Tx, id string) (record bridge.Recor
 	return record, json.Unmarshal([]byte(doc), &record)
 }
 
-func sameEvent(ctx context.Context, tx *sql.Tx, e bridge.Event) error {
+func sameEvent(ctx context.Context, tx *tx, e bridge.Event) error {
 	var id string
 	err := tx.QueryRowContext(ctx, "SELECT id FROM events WHERE call_id = ? AND call_seq = ?", e.Call, e.Seq).Scan(&id)
 	if err != nil || id != e.ID {
@@ -80,7 +80,7 @@ func sameEvent(ctx context.Context, tx *sql.Tx, e bridge.Event) error {
 	return nil
 }
 
-func addEvent(ctx context.Context, tx *sql.Tx, e bridge.Event, record *bridge.Record) error {
+func addEvent(ctx context.Context, tx *tx, e bridge.Event, record *bridge.Record) error {
 	event, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -95,7 +95,7 @@ func addEvent(ctx context.Context, tx *sql.Tx, e bridge.Event, record *bridge.Re
 }
 
 // putRecord writes a record, with its metadata where that is new.
-func putRecord(ctx context.Context, tx *sql.Tx, r *bridge.Record, metadata bool) error {
+func putRecord(ctx context.Context, tx *tx, r *bridge.Record, metadata bool) error {
 	doc, err := json.Marshal(r)
 	if err != nil {
 		return err

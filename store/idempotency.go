@@ -38,7 +38,7 @@ type Prior struct {
 // returns the one that was.
 func (s *Store) Claim(ctx context.Context, c Claim) (prior *Prior, err error) {
 	now := time.Now()
-	err = s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.do(ctx, func(ctx context.Context, tx *tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM idempotency WHERE scope = ? AND key = ? AND created_at < ?",
 			c.Scope, c.Key, now.Add(-keepAnswers).UnixMicro()); err != nil {
 			return err
@@ -72,7 +72,7 @@ func (s *Store) Answered(ctx context.Context, c Claim, a Answer) error {
 	if err != nil {
 		return err
 	}
-	return s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return s.do(ctx, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE idempotency SET status = ?, answer = ? WHERE scope = ? AND key = ?", a.Status, string(doc), c.Scope, c.Key)
 		return err
 	})
@@ -80,7 +80,7 @@ func (s *Store) Answered(ctx context.Context, c Claim, a Answer) error {
 
 // Unclaim forgets a request that came to nothing.
 func (s *Store) Unclaim(ctx context.Context, c Claim) error {
-	return s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return s.do(ctx, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM idempotency WHERE scope = ? AND key = ? AND status = 0", c.Scope, c.Key)
 		return err
 	})

@@ -117,7 +117,7 @@ func (s *Store) CreateKey(ctx context.Context, k Key) (key Key, plain string, er
 	if err != nil {
 		return Key{}, "", err
 	}
-	err = s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.do(ctx, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, hash, name, scopes, cidrs, created_at, expires_at, last_used_at, revoked_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`, k.ID, hashOf(plain), k.Name, string(scopes), string(cidrs), k.CreatedAt.UnixMicro(), micros(k.ExpiresAt))
 		return err
@@ -163,7 +163,7 @@ func (s *Store) Keys(ctx context.Context) (keys []Key, err error) {
 
 // RevokeKey ends a key, at once and for ever; ErrNotFound if there is none.
 func (s *Store) RevokeKey(ctx context.Context, id string) error {
-	return s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return s.do(ctx, func(ctx context.Context, tx *tx) error {
 		result, err := tx.ExecContext(ctx, "UPDATE api_keys SET revoked_at = ? WHERE id = ? AND revoked_at = 0", time.Now().UnixMicro(), id)
 		if err != nil {
 			return fmt.Errorf("key %s: %w", id, err)
@@ -211,7 +211,7 @@ func (s *Store) use(id string, now time.Time) {
 	if fresh {
 		return
 	}
-	note := &write{ctx: context.Background(), done: make(chan error, 1), do: func(ctx context.Context, tx *sql.Tx) error {
+	note := &write{ctx: context.Background(), done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE api_keys SET last_used_at = ? WHERE id = ?", now.UnixMicro(), id)
 		return err
 	}}

@@ -41,7 +41,8 @@ type Config struct {
 type Store struct {
 	cfg    Config
 	log    *slog.Logger
-	writes *sql.DB // one connection
+	writes *sql.DB // one connection, which tx has
+	tx     *tx
 	reads  *sql.DB
 
 	queue  chan *write
@@ -86,6 +87,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), s.writes.Close())
 	}
 	s.reads.SetMaxOpenConns(4)
+	if s.tx, err = openTx(ctx, s.writes); err != nil {
+		return nil, errors.Join(fmt.Errorf("store: %w", err), s.reads.Close(), s.writes.Close())
+	}
 	s.wait.Go(s.write)
 	s.wait.Go(s.tidy)
 	return s, nil
@@ -136,7 +140,7 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.stop)
 		s.wait.Wait()
-		s.closed = errors.Join(s.reads.Close(), s.writes.Close())
+		s.closed = errors.Join(s.reads.Close(), s.tx.close(), s.writes.Close())
 	})
 	return s.closed
 }
@@ -174,7 +178,7 @@ func (s *Store) tidy() {
 
 // Prune drops events, ended calls and idempotency keys that are too old at now.
 func (s *Store) Prune(ctx context.Context, now time.Time) error {
-	return s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return s.do(ctx, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM idempotency WHERE created_at < ?", now.Add(-keepAnswers).UnixMicro())
 		if s.cfg.KeepEvents > 0 && err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM events WHERE at < ?", now.Add(-s.cfg.KeepEvents).UnixMicro())

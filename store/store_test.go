@@ -219,7 +219,7 @@ func TestKilledProcessLosesNothingAcknowledged(t *testing.T) {
 func TestFullDiskRefusesAndHeals(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "t.db"))
 	limit := func(pages string) {
-		if _, err := s.writes.ExecContext(t.Context(), "PRAGMA max_page_count = "+pages); err != nil {
+		if _, err := s.tx.conn.ExecContext(t.Context(), "PRAGMA max_page_count = "+pages); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -251,7 +251,7 @@ func TestDamagedAndNewerFilesAreRefused(t *testing.T) {
 	}
 	newer := filepath.Join(t.TempDir(), "newer.db")
 	s := open(t, newer)
-	if _, err := s.writes.ExecContext(t.Context(), "PRAGMA user_version = 99"); err != nil {
+	if _, err := s.tx.conn.ExecContext(t.Context(), "PRAGMA user_version = 99"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(t.Context(), Config{Path: newer}); err == nil || !strings.Contains(err.Error(), "newer tandem") {

@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -14,14 +12,14 @@ const maxGroup = 256
 // write is one thing to be done in the next transaction.
 type write struct {
 	ctx    context.Context
-	do     func(context.Context, *sql.Tx) error
+	do     func(context.Context, *tx) error
 	events bool
 	done   chan error // has room for one
 }
 
 // do has f done by the writer, and returns once it is durable or has failed. If
 // ctx ends first f may still be done.
-func (s *Store) do(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+func (s *Store) do(ctx context.Context, f func(context.Context, *tx) error) error {
 	return s.submit(&write{ctx: ctx, do: f, done: make(chan error, 1)})
 }
 
@@ -86,39 +84,35 @@ func (s *Store) commit(group []*write) {
 	}
 }
 
+// transact does a group in one transaction. Only where there are several needs
+// each a savepoint to be undone alone.
 func (s *Store) transact(group []*write, results []error) error {
 	// Somebody who has gone away must not undo the others' work.
 	ctx := context.Background()
-	tx, err := s.writes.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("store: %w", err)
+	if err := s.tx.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return err
 	}
 	for i, w := range group {
 		if results[i] = context.Cause(w.ctx); results[i] != nil {
 			continue
 		}
-		if _, err := tx.ExecContext(ctx, "SAVEPOINT one"); err != nil {
-			return errors.Join(fmt.Errorf("store: %w", err), tx.Rollback())
-		}
-		end := "RELEASE one"
-		if results[i] = w.do(ctx, tx); results[i] != nil {
-			end = "ROLLBACK TO one; RELEASE one"
-		}
-		if _, err := tx.ExecContext(ctx, end); err != nil {
-			return errors.Join(fmt.Errorf("store: %w", err), results[i], tx.Rollback())
+		if err := s.tx.one(ctx, w, &results[i], len(group) > 1); err != nil {
+			return errors.Join(err, s.tx.exec(ctx, "ROLLBACK"))
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		// A commit that failed leaves the transaction open in SQLite.
-		_, _ = s.writes.ExecContext(ctx, "ROLLBACK")
-		return fmt.Errorf("store: %w", err)
+	if len(group) == 1 && results[0] != nil {
+		return s.tx.exec(ctx, "ROLLBACK")
+	}
+	if err := s.tx.exec(ctx, "COMMIT"); err != nil {
+		_ = s.tx.exec(ctx, "ROLLBACK") // a commit that failed leaves the transaction open in SQLite
+		return err
 	}
 	return nil
 }
 
 // Writable tries a write.
 func (s *Store) Writable(ctx context.Context) error {
-	return s.do(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	return s.do(ctx, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE api_keys SET last_used_at = last_used_at WHERE id = ''")
 		return err
 	})
