@@ -24,6 +24,8 @@ var arrows = map[string][]string{
 	"api":    {"bridge", "store"},
 	"web":    {},
 	"config": {},
+
+	"media/kernel": {},
 }
 
 // doors is which folders may import a library; a test of theirs may too.
