@@ -20,18 +20,28 @@ func (s *Server) createCall(_ http.ResponseWriter, r *http.Request, who *caller)
 	if refused != nil {
 		return nil, refused
 	}
-	idempotency := r.Header.Get("Idempotency-Key")
-	if len(idempotency) > 255 {
-		return nil, refuse("malformed_parameter", "The Idempotency-Key has more than 255 characters.")
+	key, refused := idempotencyKey(r)
+	if refused != nil {
+		return nil, refused
 	}
-	if idempotency == "" {
+	if key == "" {
 		return s.startCall(r.Context(), data, who, "")
 	}
 	sum := sha256.Sum256(data)
 	return s.once(r.Context(), store.Claim{
-		Scope: who.id + " POST /v1/calls", Key: idempotency,
+		Scope: who.id + " POST /v1/calls", Key: key,
 		BodyHash: hex.EncodeToString(sum[:]), CallID: bridge.NewID("call"),
-	}, func(id string) (*answer, error) { return s.startCall(r.Context(), data, who, id) })
+	}, func(id string) (*answer, error) { return s.startCall(r.Context(), data, who, id) }, s.createdBefore)
+}
+
+// createdBefore is the answer to a request whose call was placed by a process
+// that died before it could say so.
+func (s *Server) createdBefore(ctx context.Context, id string) (*answer, error) {
+	record, err := s.Store.Call(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return created(&record), nil
 }
 
 // startCall asks the bridge for a call; id is its id, "" = a new one.
@@ -40,20 +50,42 @@ func (s *Server) startCall(ctx context.Context, data []byte, who *caller, id str
 	if refused := decodeValid(data, &wanted); refused != nil {
 		return nil, refused
 	}
-	if wanted.RepNumber == nil {
-		return nil, refuse("not_found", "No rep has this id. Name the phone to ring with rep_number.")
-	}
-	if !who.allows("calls:any_rep") {
-		return nil, refuse("insufficient_scope", "To ring a rep_number, the key %q needs the scope calls:any_rep.", who.name)
-	}
-	request := wanted.request(who.id)
+	request := wanted.request()
 	request.ID = id
+	var err error
+	switch {
+	case wanted.RepID != nil:
+		err = s.callRep(ctx, &request, *wanted.RepID, who)
+	case wanted.RepExternalID != nil:
+		err = s.callRep(ctx, &request, "ext:"+*wanted.RepExternalID, who)
+	case who.rep != nil:
+		err = refuse("insufficient_scope", "A rep's session calls from the rep's own phone: name it with rep_id.")
+	case !who.allows("calls:any_rep"):
+		err = refuse("insufficient_scope", "To ring a rep_number, the key %q needs the scope calls:any_rep.", who.name)
+	}
+	if err != nil {
+		return nil, s.rejected(err)
+	}
+	return s.start(ctx, request, who)
+}
+
+// rejected counts a call that was refused.
+func (s *Server) rejected(err error) error {
+	p := explain(err)
+	s.Metrics.rejected(p.Code)
+	return err
+}
+
+// start places a call for whoever asks.
+func (s *Server) start(ctx context.Context, request bridge.Request, who *caller) (*answer, error) {
+	request.Key = who.id
+	if who.rep != nil && request.Source == "" {
+		request.Source = bridge.FromPage
+	}
 	// A client that goes away must not leave half a call behind.
 	record, err := s.Calls.Start(context.WithoutCancel(ctx), request)
 	if err != nil {
-		p := explain(err)
-		s.Metrics.rejected(p.Code)
-		return nil, p
+		return nil, s.rejected(err)
 	}
 	return created(&record), nil
 }
@@ -62,17 +94,17 @@ func created(record *bridge.Record) *answer {
 	return &answer{status: 201, header: map[string]string{"Location": "/v1/calls/" + record.ID}, body: callJSON(record, time.Now())}
 }
 
-// find reads a call as it is kept.
-func (s *Server) find(r *http.Request) (bridge.Record, error) {
+// find reads a call as it is kept, where whoever asks may see it.
+func (s *Server) find(r *http.Request, who *caller) (bridge.Record, error) {
 	record, err := s.Store.Call(r.Context(), r.PathValue("call_id"))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, store.ErrNotFound) || err == nil && !who.sees(&record) {
 		return record, refuse("not_found", "No call has this id.")
 	}
 	return record, err
 }
 
 // getCall is GET /v1/calls/{call_id}, which may wait for a status.
-func (s *Server) getCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+func (s *Server) getCall(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
 	want := bridge.Status(r.URL.Query().Get("wait"))
 	if want != "" && want != bridge.InProgress && want != bridge.Ended {
 		return nil, refuse("malformed_parameter", "wait is in_progress or ended.")
@@ -85,7 +117,7 @@ func (s *Server) getCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*an
 	defer timeout.Stop()
 	for {
 		changed := s.Store.Changed()
-		record, err := s.find(r)
+		record, err := s.find(r, who)
 		if err != nil {
 			return nil, err
 		}
@@ -123,8 +155,8 @@ type page struct {
 }
 
 // listCalls is GET /v1/calls.
-func (s *Server) listCalls(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
-	filter, err := callFilter(r)
+func (s *Server) listCalls(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	filter, err := callFilter(r, who)
 	if err != nil {
 		return nil, err
 	}
@@ -142,9 +174,13 @@ func (s *Server) listCalls(_ http.ResponseWriter, r *http.Request, _ *caller) (*
 	return &answer{status: 200, body: p}, nil
 }
 
-func callFilter(r *http.Request) (store.CallFilter, error) {
+func callFilter(r *http.Request, who *caller) (store.CallFilter, error) {
 	query := r.URL.Query()
-	f := store.CallFilter{Status: bridge.Status(query.Get("status")), Outcome: bridge.Outcome(query.Get("outcome")), Before: query.Get("cursor")}
+	f := store.CallFilter{Status: bridge.Status(query.Get("status")), Outcome: bridge.Outcome(query.Get("outcome")), Before: query.Get("cursor"),
+		Test: who.test(), Rep: query.Get("rep_id")}
+	if who.rep != nil {
+		f.Rep = who.rep.ID
+	}
 	var err error
 	if f.Limit, err = integer(r, "limit", 50, 1, 200); err != nil {
 		return f, err
@@ -184,11 +220,16 @@ func contains[T ~string](all []T, v T) bool {
 }
 
 // act does something to a live call; one that is not up is shown as it ended.
-func (s *Server) act(r *http.Request, do func(id string) (bridge.Record, error)) (*answer, error) {
-	record, err := do(r.PathValue("call_id"))
-	var refused *bridge.Refusal
-	if errors.As(err, &refused) && refused.Code == bridge.CodeNotFound {
-		record, err = s.find(r)
+func (s *Server) act(r *http.Request, who *caller, do func(id string) (bridge.Record, error)) (*answer, error) {
+	record, err := s.find(r, who)
+	if err == nil && record.Status != bridge.Ended {
+		live, gone := do(record.ID)
+		var refused *bridge.Refusal
+		if !errors.As(gone, &refused) || refused.Code != bridge.CodeNotFound {
+			record, err = live, gone
+		} else {
+			record, err = s.find(r, who)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -197,13 +238,13 @@ func (s *Server) act(r *http.Request, do func(id string) (bridge.Record, error))
 }
 
 // hangupCall is POST /v1/calls/{call_id}/hangup; it may be repeated.
-func (s *Server) hangupCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
-	return s.act(r, s.Calls.Hangup)
+func (s *Server) hangupCall(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	return s.act(r, who, func(id string) (bridge.Record, error) { return s.Calls.End(id, who.by()) })
 }
 
 // confirmCall is POST /v1/calls/{call_id}/confirm.
-func (s *Server) confirmCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
-	a, err := s.act(r, s.Calls.Confirm)
+func (s *Server) confirmCall(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	a, err := s.act(r, who, s.Calls.Confirm)
 	if err == nil && a.body.(Call).Status == bridge.Ended {
 		return nil, refuse("call_already_ended", "There is nothing to confirm any more.")
 	}
@@ -211,17 +252,18 @@ func (s *Server) confirmCall(_ http.ResponseWriter, r *http.Request, _ *caller) 
 }
 
 // sendDigits is POST /v1/calls/{call_id}/dtmf.
-func (s *Server) sendDigits(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+func (s *Server) sendDigits(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
 	var wanted digitsBody
 	if refused := read(r, &wanted, jsonKinds); refused != nil {
 		return nil, refused
 	}
-	err := s.Calls.SendDigits(r.PathValue("call_id"), *wanted.Digits)
+	record, err := s.find(r, who)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Calls.SendDigits(record.ID, *wanted.Digits)
 	var gone *bridge.Refusal
 	if errors.As(err, &gone) && gone.Code == bridge.CodeNotFound {
-		if _, missing := s.find(r); missing != nil {
-			return nil, missing
-		}
 		return nil, refuse("call_already_ended", "Nobody is there to hear digits.")
 	}
 	if err != nil {
@@ -231,20 +273,22 @@ func (s *Server) sendDigits(_ http.ResponseWriter, r *http.Request, _ *caller) (
 }
 
 // updateCall is PATCH /v1/calls/{call_id}.
-func (s *Server) updateCall(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+func (s *Server) updateCall(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	record, err := s.find(r, who)
+	if err != nil {
+		return nil, err
+	}
 	var wanted callPatch
 	if refused := read(r, &wanted, mergeKinds); refused != nil {
 		return nil, refused
 	}
-	id, patch := r.PathValue("call_id"), wanted.patch()
-	record, err := s.Calls.Annotate(r.Context(), id, patch)
+	patch := wanted.patch()
+	record, err = s.Calls.Annotate(r.Context(), r.PathValue("call_id"), patch)
 	var gone *bridge.Refusal
 	if errors.As(err, &gone) && gone.Code == bridge.CodeNotFound {
-		record, err = s.Store.Annotate(r.Context(), id, patch)
+		record, err = s.Store.Annotate(r.Context(), r.PathValue("call_id"), patch)
 	}
 	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return nil, refuse("not_found", "No call has this id.")
 	case errors.Is(err, store.ErrLive):
 		return nil, refuse("wrong_call_state", "The call is ending just now. Try again.").after(time.Second)
 	case err != nil:

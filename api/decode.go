@@ -281,20 +281,18 @@ func (c *callPatch) patch() bridge.Patch {
 	return bridge.Patch{Metadata: c.Metadata, Disposition: text(c.Disposition), Notes: text(c.Notes)}
 }
 
-func (c *callCreate) request(key string) bridge.Request {
-	text := func(s *string) string {
-		if s == nil {
-			return ""
-		}
-		return *s
-	}
-	r := bridge.Request{Key: key, RepNumber: text(c.RepNumber), To: text(c.To), CallerID: text(c.CallerID),
-		ContactName: text(c.ContactName), Metadata: c.Metadata}
+func (c *callCreate) request() bridge.Request {
+	r := bridge.Request{RepNumber: orZero(c.RepNumber), To: orZero(c.To), CallerID: orZero(c.CallerID),
+		ContactName: orZero(c.ContactName), Metadata: c.Metadata}
 	if c.MaxDuration != nil {
 		r.MaxDuration = time.Duration(*c.MaxDuration) * time.Second
 	}
 	return r
 }
+
+var regionForm = regexp.MustCompile(`^[A-Z]{2}$`)
+
+var extensionForm = regexp.MustCompile(`^[0-9*#,;]{1,40}$`)
 
 var digitsForm = regexp.MustCompile(`^[0-9A-D*#w,]{1,64}$`)
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -67,15 +68,17 @@ func TestDocumentAndRoutesAgree(t *testing.T) {
 	var described, served []string
 	for path, methods := range doc.Paths {
 		for method, operation := range methods {
-			scope := ""
-			if len(operation.Security) > 0 {
-				scope = strings.Join(operation.Security[0]["apiKey"], ",")
+			scope, session := "", false
+			for _, way := range operation.Security {
+				scope += strings.Join(way["apiKey"], ",")
+				_, cookie := way["repSession"]
+				session = session || cookie
 			}
-			described = append(described, strings.ToUpper(method)+" "+path+" "+scope)
+			described = append(described, fmt.Sprint(strings.ToUpper(method), " ", path, " ", scope, session))
 		}
 	}
 	for _, r := range routes {
-		served = append(served, r.method+" "+r.path+" "+r.scope)
+		served = append(served, fmt.Sprint(r.method, " ", r.path, " ", r.scope, r.session))
 	}
 	slices.Sort(described)
 	slices.Sort(served)

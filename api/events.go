@@ -28,8 +28,11 @@ type eventPage struct {
 }
 
 // allEvents is GET /v1/events: a stream, or a page of it by Accept.
-func (s *Server) allEvents(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
-	var filter store.EventFilter
+func (s *Server) allEvents(w http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	filter := store.EventFilter{Test: who.test(), Rep: r.URL.Query().Get("rep_id")}
+	if who.rep != nil {
+		filter.Rep = who.rep.ID
+	}
 	if types := r.URL.Query().Get("types"); types != "" {
 		filter.Types = strings.Split(types, ",")
 	}
@@ -50,15 +53,15 @@ func (s *Server) allEvents(w http.ResponseWriter, r *http.Request, _ *caller) (*
 }
 
 // callEvents is GET /v1/calls/{call_id}/events.
-func (s *Server) callEvents(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
-	if _, err := s.find(r); err != nil {
+func (s *Server) callEvents(w http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	if _, err := s.find(r, who); err != nil {
 		return nil, err
 	}
 	after, _, err := resumeFrom(r)
 	if err != nil {
 		return nil, err
 	}
-	return s.events(w, r, after, store.EventFilter{Call: r.PathValue("call_id")}, true)
+	return s.events(w, r, after, store.EventFilter{Test: who.test(), Call: r.PathValue("call_id")}, true)
 }
 
 // resumeFrom reads where the client stopped.
@@ -93,7 +96,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, after int64, fil
 	}
 	p := eventPage{Data: make([]Event, len(envelopes))}
 	for i := range envelopes {
-		p.Data[i] = eventJSON(&envelopes[i])
+		p.Data[i] = s.eventJSON(&envelopes[i])
 	}
 	if len(envelopes) == eventsPage {
 		p.NextAfter = &envelopes[eventsPage-1].Seq
@@ -144,7 +147,7 @@ func (s *Server) follow(ctx context.Context, after int64, filter store.EventFilt
 		}
 		for i := range envelopes {
 			e := &envelopes[i]
-			data, err := json.Marshal(eventJSON(e))
+			data, err := json.Marshal(s.eventJSON(e))
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	"tandem/store"
@@ -12,21 +13,31 @@ import (
 // takes its place: its process has died.
 const claimLife = 10 * time.Second
 
+// idempotencyKey reads the header, "" = none.
+func idempotencyKey(r *http.Request) (string, *problem) {
+	key := r.Header.Get("Idempotency-Key")
+	if len(key) > 255 {
+		return "", refuse("malformed_parameter", "The Idempotency-Key has more than 255 characters.")
+	}
+	return key, nil
+}
+
 // once does a request whose key may come again: then the first answer is given
-// again, and nothing is done.
-func (s *Server) once(ctx context.Context, c store.Claim, do func(callID string) (*answer, error)) (*answer, error) {
+// again, and nothing is done. do makes something of the claim's id; made shows
+// what a process that died had made of it, or says store.ErrNotFound.
+func (s *Server) once(ctx context.Context, c store.Claim, do func(id string) (*answer, error), made func(ctx context.Context, id string) (*answer, error)) (*answer, error) {
 	prior, err := s.Store.Claim(ctx, c)
 	if err != nil {
 		return nil, refuse("store_unavailable", "The request could not be written down, so nothing was done. Try again.").after(time.Second)
 	}
 	if prior != nil {
-		return s.replay(ctx, c, prior, do)
+		return s.replay(ctx, c, prior, do, made)
 	}
 	return s.first(ctx, c, do)
 }
 
 // first does the request and keeps what was answered.
-func (s *Server) first(ctx context.Context, c store.Claim, do func(callID string) (*answer, error)) (*answer, error) {
+func (s *Server) first(ctx context.Context, c store.Claim, do func(id string) (*answer, error)) (*answer, error) {
 	a, err := do(c.CallID)
 	if err != nil {
 		p := explain(err)
@@ -50,7 +61,7 @@ func (s *Server) first(ctx context.Context, c store.Claim, do func(callID string
 }
 
 // replay answers a request that was made before.
-func (s *Server) replay(ctx context.Context, c store.Claim, prior *store.Prior, do func(callID string) (*answer, error)) (*answer, error) {
+func (s *Server) replay(ctx context.Context, c store.Claim, prior *store.Prior, do func(id string) (*answer, error), made func(ctx context.Context, id string) (*answer, error)) (*answer, error) {
 	if prior.BodyHash != c.BodyHash {
 		return nil, refuse("idempotency_key_reused", "The first request with this key had another body.")
 	}
@@ -62,10 +73,9 @@ func (s *Server) replay(ctx context.Context, c store.Claim, prior *store.Prior, 
 		}
 		return &answer{status: prior.Status, header: header, body: rawJSON(prior.Body)}, nil
 	}
-	record, err := s.Store.Call(ctx, prior.CallID)
+	a, err := made(ctx, prior.CallID)
 	switch {
-	case err == nil: // it was placed, and the process died before it could say so
-		a := created(&record)
+	case err == nil: // it was made, and the process died before it could say so
 		a.header["Idempotency-Replayed"] = "true"
 		return a, nil
 	case !errors.Is(err, store.ErrNotFound):

@@ -22,9 +22,11 @@ import (
 // Calls is the bridge: *bridge.Bridge.
 type Calls interface {
 	Start(ctx context.Context, r bridge.Request) (bridge.Record, error)
-	Hangup(id string) (bridge.Record, error)
+	End(id string, by bridge.By) (bridge.Record, error)
 	Confirm(id string) (bridge.Record, error)
 	SendDigits(id, digits string) error
+	Number(field, text, region string) (bridge.Number, error)
+	RepNumber(field, text, region string) (bridge.Number, error)
 	Annotate(ctx context.Context, id string, p bridge.Patch) (bridge.Record, error)
 }
 
@@ -39,7 +41,10 @@ type Config struct {
 	Calls          Calls
 	Store          *store.Store
 	Ready          func(ctx context.Context) []Check
-	PerSecond      float64 // writes, per API key
+	Region         string   // of reps who do not say theirs, ISO 3166
+	CallerIDs      []string // that the trunks own; none = any may be shown
+	PublicURL      string   // where browsers find the server; "" = where they asked
+	PerSecond      float64  // writes, per API key
 	Burst          int
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Log            *slog.Logger   // nil = none
@@ -61,23 +66,34 @@ type Server struct {
 type route struct {
 	method, path string
 	scope        string // "" = for everybody
+	session      bool   // a rep's own session may, too
 	handle       func(s *Server, w http.ResponseWriter, r *http.Request, who *caller) (*answer, error)
 }
 
 var routes = []route{
-	{"POST", "/v1/calls", "calls:write", (*Server).createCall},
-	{"GET", "/v1/calls", "calls:read", (*Server).listCalls},
-	{"GET", "/v1/calls/{call_id}", "calls:read", (*Server).getCall},
-	{"PATCH", "/v1/calls/{call_id}", "calls:write", (*Server).updateCall},
-	{"POST", "/v1/calls/{call_id}/hangup", "calls:write", (*Server).hangupCall},
-	{"POST", "/v1/calls/{call_id}/confirm", "calls:write", (*Server).confirmCall},
-	{"POST", "/v1/calls/{call_id}/dtmf", "calls:write", (*Server).sendDigits},
-	{"GET", "/v1/calls/{call_id}/events", "calls:read", (*Server).callEvents},
-	{"GET", "/v1/events", "events:read", (*Server).allEvents},
-	{"GET", "/healthz", "", (*Server).healthz},
-	{"GET", "/readyz", "", (*Server).readyz},
-	{"GET", "/openapi.json", "", (*Server).document},
-	{"GET", "/errors/{code}", "", (*Server).errorPage},
+	{"POST", "/v1/calls", "calls:write", true, (*Server).createCall},
+	{"GET", "/v1/calls", "calls:read", true, (*Server).listCalls},
+	{"GET", "/v1/calls/{call_id}", "calls:read", true, (*Server).getCall},
+	{"PATCH", "/v1/calls/{call_id}", "calls:write", true, (*Server).updateCall},
+	{"POST", "/v1/calls/{call_id}/hangup", "calls:write", true, (*Server).hangupCall},
+	{"POST", "/v1/calls/{call_id}/confirm", "calls:write", true, (*Server).confirmCall},
+	{"POST", "/v1/calls/{call_id}/dtmf", "calls:write", true, (*Server).sendDigits},
+	{"GET", "/v1/calls/{call_id}/events", "calls:read", true, (*Server).callEvents},
+	{"GET", "/v1/reps", "reps:read", false, (*Server).listReps},
+	{"POST", "/v1/reps", "reps:write", false, (*Server).createRep},
+	{"GET", "/v1/reps/{rep_id}", "reps:read", true, (*Server).getRep},
+	{"PATCH", "/v1/reps/{rep_id}", "reps:write", true, (*Server).updateRep},
+	{"DELETE", "/v1/reps/{rep_id}", "reps:write", false, (*Server).deleteRep},
+	{"POST", "/v1/reps/{rep_id}/verifications", "reps:write", true, (*Server).testRepPhone},
+	{"POST", "/v1/reps/{rep_id}/sessions", "reps:sessions", false, (*Server).createRepSession},
+	{"GET", "/v1/events", "events:read", true, (*Server).allEvents},
+	{"GET", "/signin", "", false, (*Server).signInForm},
+	{"POST", "/signin", "", false, (*Server).signIn},
+	{"POST", "/signout", "", false, (*Server).signOut},
+	{"GET", "/healthz", "", false, (*Server).healthz},
+	{"GET", "/readyz", "", false, (*Server).readyz},
+	{"GET", "/openapi.json", "", false, (*Server).document},
+	{"GET", "/errors/{code}", "", false, (*Server).errorPage},
 }
 
 //go:generate go test -run TestDocumentIsCurrent -update
@@ -97,12 +113,12 @@ func New(cfg Config) *Server {
 		methods[r.path] = append(methods[r.path], r.method)
 	}
 	for path, allowed := range methods {
-		s.mux.Handle(path, s.serve(route{"", path, "", func(*Server, http.ResponseWriter, *http.Request, *caller) (*answer, error) {
+		s.mux.Handle(path, s.serve(route{"", path, "", false, func(*Server, http.ResponseWriter, *http.Request, *caller) (*answer, error) {
 			a := refuse("method_not_allowed", "There are: %s.", strings.Join(allowed, ", "))
 			return nil, &otherMethod{a, strings.Join(allowed, ", ")}
 		}}))
 	}
-	s.mux.Handle("/", s.serve(route{"", "", "", func(_ *Server, _ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+	s.mux.Handle("/", s.serve(route{"", "", "", false, func(_ *Server, _ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 		return nil, refuse("not_found", "Nothing is at this path. See /openapi.json.")
 	}}))
 	return s
@@ -178,12 +194,9 @@ func (s *Server) handle(route route, w http.ResponseWriter, r *http.Request) (a 
 	if route.scope == "" {
 		return route.handle(s, w, r, nil)
 	}
-	who, err := s.authenticate(r)
+	who, err := s.authenticate(r, &route)
 	if err != nil {
 		return nil, err
-	}
-	if !who.allows(route.scope) {
-		return nil, refuse("insufficient_scope", "The key %q needs the scope %s.", who.name, route.scope)
 	}
 	if r.Method != http.MethodGet {
 		if wait := s.limits.take(who.id, time.Now()); wait > 0 {

@@ -26,10 +26,11 @@ import (
 // rig is a Server on a real store, with calls that the test moves on.
 type rig struct {
 	*testing.T
-	s     *Server
-	store *store.Store
-	key   string
-	valid validator.Validator
+	*bridge.Bridge // reads numbers; takes no calls
+	s              *Server
+	store          *store.Store
+	key            string
+	valid          validator.Validator
 
 	mu     sync.Mutex
 	live   map[string]*bridge.Record
@@ -53,7 +54,10 @@ func newRig(t *testing.T, key store.Key) *rig {
 		t.Fatal(errs)
 	}
 	r := &rig{T: t, store: st, valid: valid, live: make(map[string]*bridge.Record)}
-	r.s = New(Config{Calls: r, Store: st, Ready: func(context.Context) []Check { return []Check{{"store", nil}, {"trunk", r.refuse}} },
+	r.Bridge = bridge.New(bridge.Config{Policy: func() *bridge.Policy {
+		return &bridge.Policy{Region: "US", Allow: []string{"+1", "+44"}, OwnNumber: []string{"+14155550100"}}
+	}})
+	r.s = New(Config{Calls: r, Store: st, Region: "US", CallerIDs: []string{"+14155550100"}, Ready: func(context.Context) []Check { return []Check{{"store", nil}, {"trunk", r.refuse}} },
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	if key.Name == "" {
 		key = store.Key{Name: "all", Scopes: []string{"admin"}}
@@ -89,7 +93,11 @@ func (r *rig) Start(_ context.Context, q bridge.Request) (bridge.Record, error) 
 	}
 	r.starts++
 	var record bridge.Record
-	e := bridge.Event{Type: bridge.CallQueued, Asked: &bridge.Asked{RepNumber: q.RepNumber, To: q.To, ToDisplay: q.To, CallerID: "+14155550100", Metadata: q.Metadata}}
+	e := bridge.Event{Type: bridge.CallQueued, Asked: &bridge.Asked{Kind: q.Kind, Source: q.Source, Key: q.Key, RepID: q.RepID, RepExternal: q.RepExternal,
+		RepNumber: q.RepNumber, To: q.To, ToDisplay: q.To, CallerID: "+14155550100", Metadata: q.Metadata}}
+	if q.Kind == "" {
+		e.Asked.Kind = bridge.PassThrough
+	}
 	e.ID, e.Call, e.Seq, e.At = bridge.NewID("evt"), q.ID, 1, time.Now()
 	if e.Call == "" {
 		e.Call = bridge.NewID("call")
@@ -111,7 +119,11 @@ func (r *rig) find(id string) (bridge.Record, error) {
 	return bridge.Record{}, &bridge.Refusal{Code: bridge.CodeNotFound, Detail: "not up"}
 }
 
-func (r *rig) Hangup(id string) (bridge.Record, error)  { return r.find(id) }
+func (r *rig) End(id string, by bridge.By) (bridge.Record, error) {
+	r.sent = string(by)
+	return r.find(id)
+}
+
 func (r *rig) Confirm(id string) (bridge.Record, error) { return r.find(id) }
 func (r *rig) SendDigits(id, digits string) error {
 	r.sent = digits
@@ -248,6 +260,23 @@ func TestBadRequestsNameWhatIsWrong(t *testing.T) {
 		{"POST", "/v1/calls", `{"rep_number":"1","to":"2","metadata":{"a/b":"\u0000"}}`, 422, "validation_failed", "#/metadata/a~1b"},
 		{"POST", "/v1/calls", `{"rep_number":"1","to":"2","contact_name":"` + strings.Repeat("é", 81) + `"}`, 422, "validation_failed", "#/contact_name"},
 		{"POST", "/v1/calls", `{"rep_id":"rep_1","to":"2"}`, 404, "not_found", ""},
+		{"POST", "/v1/calls", `{"rep_external_id":"nobody","to":"2"}`, 404, "not_found", ""},
+		{"POST", "/v1/reps", `{}`, 422, "validation_failed", "#/name"},
+		{"POST", "/v1/reps", `{"name":" "}`, 422, "validation_failed", "#/name"},
+		{"POST", "/v1/reps", `{"name":"Ana","region":"us"}`, 422, "validation_failed", "#/region"},
+		{"POST", "/v1/reps", `{"name":"Ana","external_id":7}`, 422, "validation_failed", "#/external_id"},
+		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"number":7}}`, 422, "validation_failed", "#/pass_through/number"},
+		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"number":"hello"}}`, 422, "invalid_number", "#/pass_through/number"},
+		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"number":"911"}}`, 403, "emergency_number", "#/pass_through/number"},
+		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"number":"+14155550100"}}`, 403, "destination_not_allowed", "#/pass_through/number"},
+		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"number":"+14155550199","extension":"abc"}}`, 422, "extension_invalid", "#/pass_through/extension"},
+		{"POST", "/v1/reps", `{"name":"Ana","caller_id":"+14155550101"}`, 403, "caller_id_not_allowed", "#/caller_id"},
+		{"GET", "/v1/reps/rep_1", ``, 404, "not_found", ""},
+		{"PATCH", "/v1/reps/rep_1", `{}`, 404, "not_found", ""},
+		{"DELETE", "/v1/reps/ext:nobody", ``, 404, "not_found", ""},
+		{"POST", "/v1/reps/rep_1/sessions", ``, 404, "not_found", ""},
+		{"POST", "/v1/reps/rep_1/verifications", ``, 404, "not_found", ""},
+		{"GET", "/v1/reps?limit=x", ``, 400, "malformed_parameter", ""},
 		{"POST", "/v1/calls", `{"to":"` + strings.Repeat("1", maxBody) + `"}`, 413, "too_large", ""},
 		{"PUT", "/v1/calls", ``, 405, "method_not_allowed", ""},
 		{"GET", "/v1/nothing", ``, 404, "not_found", ""},
@@ -451,7 +480,7 @@ func FuzzDecode(f *testing.F) {
 			if c.To == nil || len(c.Metadata) > 20 {
 				t.Errorf("%q passed", data)
 			}
-			_ = c.request("key")
+			_ = c.request()
 		}
 	})
 }

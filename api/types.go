@@ -12,7 +12,7 @@ import (
 type Call struct {
 	ID              string            `json:"id"`
 	Object          string            `json:"object"`
-	Kind            string            `json:"kind"`
+	Kind            bridge.Kind       `json:"kind"`
 	Status          bridge.Status     `json:"status"`
 	Outcome         *bridge.Outcome   `json:"outcome"`
 	Reason          *bridge.Reason    `json:"reason"`
@@ -82,13 +82,13 @@ type Quality struct {
 	RTTMS     *float64 `json:"rtt_ms"`
 }
 
-// Event is one thing that happened, with the whole call after it.
+// Event is one thing that happened, with the whole call or rep after it.
 type Event struct {
 	ID        string           `json:"id"`
 	Seq       int64            `json:"seq"`
 	Type      bridge.EventType `json:"type"`
 	Timestamp time.Time        `json:"timestamp"`
-	Data      Call             `json:"data"`
+	Data      any              `json:"data"` // Call or Rep
 }
 
 // orNull is v, or null where it is nothing.
@@ -111,7 +111,7 @@ func moment(t time.Time) *time.Time {
 // callJSON shows a record as it stands at now.
 func callJSON(r *bridge.Record, now time.Time) Call {
 	c := Call{
-		ID: r.ID, Object: "call", Kind: "pass_through", Status: r.Status, ReachedProspect: r.ReachedProspect,
+		ID: r.ID, Object: "call", Kind: r.Asked.Kind, RepID: orNull(r.Asked.RepID), RepExternalID: orNull(r.Asked.RepExternal), Status: r.Status, ReachedProspect: r.ReachedProspect,
 		Flags: r.Flags, Banner: banner(r, now),
 		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), CallerID: r.Asked.CallerID,
 		Legs:        Legs{legJSON(&r.Rep, now), legJSON(&r.Prospect, now)},
@@ -200,6 +200,12 @@ func banner(r *bridge.Record, now time.Time) Banner {
 	return Banner{text, []string{}}
 }
 
-func eventJSON(e *store.Envelope) Event {
-	return Event{ID: e.Event.ID, Seq: e.Seq, Type: e.Event.Type, Timestamp: *moment(e.Event.At), Data: callJSON(&e.Record, e.Event.At)}
+func (s *Server) eventJSON(e *store.Envelope) Event {
+	event := Event{ID: e.Event.ID, Seq: e.Seq, Type: e.Event.Type, Timestamp: *moment(e.Event.At)}
+	if e.Rep != nil {
+		event.Data = s.repJSON(e.Rep)
+	} else {
+		event.Data = callJSON(&e.Record, e.Event.At)
+	}
+	return event
 }

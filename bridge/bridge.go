@@ -57,7 +57,7 @@ type Bridge struct {
 
 	mu       sync.Mutex
 	calls    map[string]*call
-	reps     map[string]string // rep's number → call id
+	reps     map[string]string // rep's number, or id → call id
 	draining bool
 }
 
@@ -149,10 +149,15 @@ func (b *Bridge) lock(c *call) error {
 	if b.draining {
 		return &Refusal{Code: CodeDraining, Detail: "The server is shutting down and takes no new calls.", RetryAfter: 30 * time.Second}
 	}
-	if live, busy := b.reps[c.asked.RepNumber]; busy && b.Limits.OneCallPerRep {
-		return &Refusal{Code: CodeRepBusy, Detail: "The rep has a call up. End it, or wait.", ActiveCall: live}
+	for _, rep := range c.asked.reps() {
+		if live, busy := b.reps[rep]; busy && b.Limits.OneCallPerRep {
+			return &Refusal{Code: CodeRepBusy, Detail: "The rep has a call up. End it, or wait.", ActiveCall: live}
+		}
 	}
-	b.calls[c.id], b.reps[c.asked.RepNumber] = c, c.id
+	b.calls[c.id] = c
+	for _, rep := range c.asked.reps() {
+		b.reps[rep] = c.id
+	}
 	return nil
 }
 
@@ -160,9 +165,19 @@ func (b *Bridge) unlock(c *call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.calls, c.id)
-	if b.reps[c.asked.RepNumber] == c.id {
-		delete(b.reps, c.asked.RepNumber)
+	for _, rep := range c.asked.reps() {
+		if b.reps[rep] == c.id {
+			delete(b.reps, rep)
+		}
 	}
+}
+
+// reps is by what a rep may have one call only: the phone, and who they are.
+func (a *Asked) reps() []string {
+	if a.RepID == "" {
+		return []string{a.RepNumber}
+	}
+	return []string{a.RepNumber, a.RepID}
 }
 
 func (b *Bridge) find(id string) (*call, error) {
@@ -191,12 +206,15 @@ func (b *Bridge) Get(id string) (Record, error) {
 }
 
 // Hangup ends a live call, whatever it is at. It may be called again.
-func (b *Bridge) Hangup(id string) (Record, error) {
+func (b *Bridge) Hangup(id string) (Record, error) { return b.End(id, ByAPI) }
+
+// End is Hangup by somebody else: the rep's page.
+func (b *Bridge) End(id string, by By) (Record, error) {
 	c, err := b.find(id)
 	if err != nil {
 		return Record{}, err
 	}
-	c.end(End{Reason: ReasonCanceledByAPI, By: ByAPI})
+	c.end(End{Reason: ReasonCanceledByAPI, By: by})
 	return c.get(), nil
 }
 

@@ -72,6 +72,10 @@ func (c *call) run(ctx context.Context) (end End) {
 		return err.or(ReasonInternalError)
 	}
 
+	if c.asked.Kind == Verification {
+		return c.verified(rep.ctx)
+	}
+
 	// 3. Ring the prospect, if the rules still let us. The rep hears ringing, or
 	// what the far network plays, and may press * to give up.
 	if refused := c.Policy().check(c.asked); refused != nil {

@@ -94,7 +94,7 @@ func (c *call) nextTrunk(side Side) bool {
 func (c *call) reserve() error {
 	c.reserving.Lock()
 	defer c.reserving.Unlock()
-	for _, side := range []Side{Rep, Prospect} {
+	for _, side := range c.asked.sides() {
 		release, err := c.reserveOn(side)
 		if err != nil {
 			c.release()

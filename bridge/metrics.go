@@ -64,7 +64,9 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 
 // bear makes every series at zero.
 func (m *Metrics) bear(trunks []string) {
-	m.created.WithLabelValues("api")
+	for _, s := range Sources {
+		m.created.WithLabelValues(string(s))
+	}
 	for _, s := range Statuses[:len(Statuses)-1] {
 		m.active.WithLabelValues(string(s))
 	}
@@ -119,7 +121,7 @@ func (m *Metrics) count(r *Record, e Event) {
 	}
 	switch e.Type {
 	case CallQueued:
-		m.created.WithLabelValues("api").Inc()
+		m.created.WithLabelValues(string(r.Asked.Source)).Inc()
 	case CallRepDialing, CallProspectDialing:
 		m.legsUp.WithLabelValues(string(e.Side), e.Trunk).Inc()
 		if e.Side == Rep && e.Attempt <= 1 {

@@ -17,10 +17,21 @@ type Policy struct {
 
 // parse makes of a Request what the call keeps.
 func (p *Policy) parse(r Request) (Asked, error) {
-	asked := Asked{Key: r.Key, ContactName: r.ContactName, MaxDuration: r.MaxDuration, Metadata: r.Metadata}
+	asked := Asked{Kind: r.Kind, Source: r.Source, Key: r.Key, RepID: r.RepID, RepExternal: r.RepExternal,
+		ContactName: r.ContactName, MaxDuration: r.MaxDuration, Metadata: r.Metadata}
+	if asked.Kind == "" {
+		asked.Kind = PassThrough
+	}
+	if asked.Source == "" {
+		asked.Source = FromAPI
+	}
+	p = p.in(r.Region)
 	var refused *Refusal
 	if asked.RepNumber, _, asked.RepExtension, refused = p.parseNumber("rep_number", r.RepNumber); refused != nil {
 		return Asked{}, refused
+	}
+	if asked.Kind == Verification {
+		r.To = asked.RepNumber // whose own phone is all that rings
 	}
 	if asked.To, asked.ToDisplay, asked.Extension, refused = p.parseNumber("to", r.To); refused != nil {
 		return Asked{}, refused
@@ -40,9 +51,19 @@ func (p *Policy) parse(r Request) (Asked, error) {
 	return asked, nil
 }
 
+// in is the Policy for somebody in a region; "" = its own.
+func (p *Policy) in(region string) *Policy {
+	if region == "" || region == p.Region {
+		return p
+	}
+	local := *p
+	local.Region = region
+	return &local
+}
+
 // check asks whether both numbers may be dialled, as the rules stand now.
 func (p *Policy) check(asked Asked) *Refusal {
-	if asked.RepNumber == asked.To {
+	if asked.RepNumber == asked.To && asked.Kind != Verification {
 		return &Refusal{Code: CodeSameNumber, Field: "to", Detail: "The rep and the prospect have the same number."}
 	}
 	if refused := p.may("rep_number", asked.RepNumber); refused != nil {

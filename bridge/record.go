@@ -152,8 +152,43 @@ type Leg struct {
 	Quality    *Quality  `json:"quality,omitempty"`
 }
 
+// Kind is what a call is for.
+type Kind string
+
+// A verification rings the rep alone, to hear the key: "test my phone".
+const (
+	PassThrough  Kind = "pass_through"
+	Verification Kind = "verification"
+)
+
+// sides are the legs that a call is to have.
+func (a *Asked) sides() []Side {
+	if a.Kind == Verification {
+		return []Side{Rep}
+	}
+	return []Side{Rep, Prospect}
+}
+
+// Source is where a call was asked for.
+type Source string
+
+// Sources of calls; verification is whoever asks for one.
+const (
+	FromAPI          Source = "api"
+	FromPage         Source = "page"
+	FromVerification Source = "verification"
+)
+
+// Sources lists every Source, for metrics born at zero.
+var Sources = []Source{FromAPI, FromPage, FromVerification}
+
 // Asked is what a call was asked to do; it never changes after the start.
 type Asked struct {
+	Kind         Kind              `json:"kind"`
+	Source       Source            `json:"source"`
+	Test         bool              `json:"test,omitempty"`   // by a test key: it never reaches a carrier
+	RepID        string            `json:"rep_id,omitempty"` // of a stored rep
+	RepExternal  string            `json:"rep_external_id,omitempty"`
 	Key          string            `json:"key,omitempty"` // id of the API key
 	RepNumber    string            `json:"rep_number"`    // E.164
 	To           string            `json:"to"`            // E.164

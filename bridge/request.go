@@ -13,9 +13,14 @@ import (
 // Request is a call as it was asked for, in the words of whoever asks.
 type Request struct {
 	ID          string // call_…, "" = a new one; a retry after a crash keeps its own
+	Kind        Kind   // "" = PassThrough
+	Source      Source // "" = FromAPI
 	Key         string // id of the API key
-	RepNumber   string // E.164, or national in the Policy's region; an extension may follow
-	To          string // likewise
+	RepID       string // of a stored rep, "" = none
+	RepExternal string // the CRM's id of them
+	Region      string // ISO 3166, for numbers without +; "" = the Policy's
+	RepNumber   string // E.164, or national; an extension may follow
+	To          string // likewise; none where Kind is Verification
 	CallerID    string // "" = the first of the prospect's trunk
 	ContactName string
 	MaxDuration time.Duration // 0 = the configured limit

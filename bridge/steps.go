@@ -160,6 +160,18 @@ func (c *call) comfort(ctx context.Context) (quiet func()) {
 	}
 }
 
+// verified ends a verification: the rep hears that the key counted.
+func (c *call) verified(ctx context.Context) End {
+	if c.rep.Say(ctx, media.Concat(c.Sounds.Chirp, media.Silence(verifiedPause), c.Sounds.Chirp)) != nil {
+		end := causeOf(ctx) // hung up while it rang: the key had counted
+		return end.or(ReasonCompleted)
+	}
+	return End{Reason: ReasonCompleted, By: BySystem}
+}
+
+// verifiedPause is between the two chirps that say "this phone works".
+const verifiedPause = 200 * time.Millisecond
+
 // explain tells a rep who is still there why there is nobody to talk to. A rep
 // whose CRM hung up is told so too, though the call is over by then.
 func (c *call) explain(rep *up, end End) End {

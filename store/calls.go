@@ -27,6 +27,8 @@ func (s *Store) Call(ctx context.Context, id string) (record bridge.Record, err 
 
 // CallFilter narrows a list of calls; zero fields do not.
 type CallFilter struct {
+	Test          bool   // the world of test keys
+	Rep           string // id
 	Status        bridge.Status
 	Outcome       bridge.Outcome
 	CreatedAfter  time.Time
@@ -38,9 +40,12 @@ type CallFilter struct {
 
 // Calls lists calls, newest first. more says that there are others after them.
 func (s *Store) Calls(ctx context.Context, f CallFilter) (records []bridge.Record, more bool, err error) {
-	query, args := "SELECT record FROM calls WHERE 1 = 1", []any{}
+	query, args := "SELECT record FROM calls WHERE test = ?", []any{f.Test}
 	where := func(condition string, values ...any) {
 		query, args = query+" AND "+condition, append(args, values...)
+	}
+	if f.Rep != "" {
+		where("rep_id = ?", f.Rep)
 	}
 	if f.Status != "" {
 		where("status = ?", string(f.Status))
@@ -155,7 +160,7 @@ func (s *Store) Annotate(ctx context.Context, id string, p bridge.Patch) (record
 		}
 		e := bridge.Event{ID: bridge.NewID("evt"), Call: id, Seq: record.Sequence + 1, Type: bridge.CallUpdated, At: time.Now(), Patch: &p}
 		record.Apply(e)
-		if err := addEvent(ctx, tx, e, &record); err != nil {
+		if err := addEvent(ctx, tx, e, &record, record.Asked.RepID, record.Asked.Test); err != nil {
 			return err
 		}
 		return putRecord(ctx, tx, &record, true)

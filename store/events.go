@@ -12,11 +12,12 @@ import (
 	"tandem/bridge"
 )
 
-// Envelope is an event in the stream of all calls.
+// Envelope is an event in the stream of everything that happens.
 type Envelope struct {
 	Seq    int64 // its place in the stream
 	Event  bridge.Event
-	Record bridge.Record // as it stood after the event
+	Record bridge.Record // of a call.… event: the call as it stood after it
+	Rep    *Rep          // of a rep.… event: the rep likewise; else nil
 }
 
 // Emit keeps events and the record they lead to, durably before it returns nil.
@@ -41,14 +42,17 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 				return fmt.Errorf("%s: event %d after %d: %w", record.ID, e.Seq, kept.Sequence, ErrSequence)
 			}
 			kept.Apply(e)
-			if err := addEvent(ctx, tx, e, &kept); err != nil {
+			if err := addEvent(ctx, tx, e, &kept, kept.Asked.RepID, kept.Asked.Test); err != nil {
 				return err
 			}
 		}
 		if kept.Sequence != record.Sequence {
 			return fmt.Errorf("%s: the events lead to %d, the record is at %d: %w", record.ID, kept.Sequence, record.Sequence, ErrSequence)
 		}
-		return putRecord(ctx, tx, &record, metadata)
+		if err := putRecord(ctx, tx, &record, metadata); err != nil {
+			return err
+		}
+		return verified(ctx, tx, &record)
 	}})
 	if record.Ending != nil {
 		s.cfg.Metrics.record(err)
@@ -80,7 +84,8 @@ func sameEvent(ctx context.Context, tx *tx, e bridge.Event) error {
 	return nil
 }
 
-func addEvent(ctx context.Context, tx *tx, e bridge.Event, record *bridge.Record) error {
+// addEvent puts an event into the stream, with what it leads to.
+func addEvent(ctx context.Context, tx *tx, e bridge.Event, record any, rep string, test bool) error {
 	event, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -89,8 +94,8 @@ func addEvent(ctx context.Context, tx *tx, e bridge.Event, record *bridge.Record
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO events (id, call_id, call_seq, type, at, event, record) VALUES (?, ?, ?, ?, ?, ?, ?)",
-		e.ID, e.Call, e.Seq, string(e.Type), e.At.UnixMicro(), string(event), string(doc))
+	_, err = tx.ExecContext(ctx, "INSERT INTO events (id, call_id, call_seq, type, at, event, record, rep_id, test) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		e.ID, e.Call, e.Seq, string(e.Type), e.At.UnixMicro(), string(event), string(doc), rep, test)
 	return err
 }
 
@@ -104,10 +109,10 @@ func putRecord(ctx context.Context, tx *tx, r *bridge.Record, metadata bool) err
 	if r.Ending != nil {
 		outcome = string(r.Ending.Outcome)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO calls (id, sequence, status, outcome, rep_number, created_at, ended_at, record)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
+	_, err = tx.ExecContext(ctx, `INSERT INTO calls (id, sequence, status, outcome, rep_number, rep_id, test, created_at, ended_at, record)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 		sequence = excluded.sequence, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at, record = excluded.record`,
-		r.ID, r.Sequence, string(r.Status), outcome, r.Asked.RepNumber, r.CreatedAt.UnixMicro(), micros(r.EndedAt), string(doc))
+		r.ID, r.Sequence, string(r.Status), outcome, r.Asked.RepNumber, r.Asked.RepID, r.Asked.Test, r.CreatedAt.UnixMicro(), micros(r.EndedAt), string(doc))
 	if err != nil || !metadata {
 		return err
 	}
@@ -132,13 +137,18 @@ func micros(t time.Time) int64 {
 
 // EventFilter narrows the stream; zero fields do not.
 type EventFilter struct {
+	Test  bool     // the world of test keys
 	Types []string // names, or prefixes that end in *
 	Call  string
+	Rep   string // id of a rep: its own events and those of its calls
 }
 
 // EventsAfter reads on in the stream, at most limit events, oldest first.
 func (s *Store) EventsAfter(ctx context.Context, seq int64, filter EventFilter, limit int) ([]Envelope, error) {
-	query, args := "SELECT seq, event, record FROM events WHERE seq > ?", []any{seq}
+	query, args := "SELECT seq, event, record FROM events WHERE seq > ? AND test = ?", []any{seq, filter.Test}
+	if filter.Rep != "" {
+		query, args = query+" AND rep_id = ?", append(args, filter.Rep)
+	}
 	if filter.Call != "" {
 		query, args = query+" AND call_id = ?", append(args, filter.Call)
 	}
@@ -165,7 +175,7 @@ func (s *Store) EventsAfter(ctx context.Context, seq int64, filter EventFilter, 
 		if err := rows.Scan(&e.Seq, &event, &record); err != nil {
 			return nil, fmt.Errorf("events: %w", err)
 		}
-		if err := errors.Join(json.Unmarshal([]byte(event), &e.Event), json.Unmarshal([]byte(record), &e.Record)); err != nil {
+		if err := e.open(event, record); err != nil {
 			return nil, fmt.Errorf("event %d: %w", e.Seq, err)
 		}
 		found = append(found, e)
@@ -185,4 +195,16 @@ func (s *Store) EventRange(ctx context.Context) (oldest, newest int64, err error
 		first.Int64 = last.Int64 + 1
 	}
 	return first.Int64, last.Int64, nil
+}
+
+// open reads the two documents of an event.
+func (e *Envelope) open(event, record string) error {
+	if err := json.Unmarshal([]byte(event), &e.Event); err != nil {
+		return err
+	}
+	if strings.HasPrefix(string(e.Event.Type), "rep.") {
+		e.Rep = new(Rep)
+		return json.Unmarshal([]byte(record), e.Rep)
+	}
+	return json.Unmarshal([]byte(record), &e.Record)
 }

@@ -26,7 +26,7 @@ var (
 var migrations embed.FS
 
 // schemaVersion is the newest migration.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // Config is where things are kept, and for how long.
 type Config struct {
@@ -180,6 +180,9 @@ func (s *Store) tidy() {
 func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	return s.do(ctx, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM idempotency WHERE created_at < ?", now.Add(-keepAnswers).UnixMicro())
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM rep_tokens WHERE expires_at < ?", now.UnixMicro())
+		}
 		if s.cfg.KeepEvents > 0 && err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM events WHERE at < ?", now.Add(-s.cfg.KeepEvents).UnixMicro())
 		}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -301,6 +302,7 @@ func (a *App) anyTrunk() bool {
 func (a *App) openHTTP(context.Context) error {
 	a.api = api.New(api.Config{
 		Calls: a.bridge, Store: a.Store, Ready: a.ready,
+		Region: a.cfg.Numbers.DefaultRegion, CallerIDs: a.routes.policy().OwnNumber, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
 		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
 		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: api.NewMetrics(a.registry),
 	})

@@ -6,20 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"text/tabwriter"
-	"time"
 )
 
-var callCommand = command{"TO --rep NUMBER [--wait] | list | show ID | hangup ID", call}
-
-// client speaks to a running tandem.
-type client struct {
-	url, key string
-}
+var callCommand = command{"TO --rep REP [--wait] | list | show ID | hangup ID", call}
 
 // seen is what the command shows of a call.
 type seen struct {
@@ -38,10 +30,8 @@ type seen struct {
 func call(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("call", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	c := client{}
-	flags.StringVar(&c.url, "url", "http://127.0.0.1:8080", "where tandem serves")
-	flags.StringVar(&c.key, "key", os.Getenv("TANDEM_API_KEY"), "API key; else $TANDEM_API_KEY")
-	rep := flags.String("rep", "", "the rep's `NUMBER`")
+	c := clientFlags(flags)
+	rep := flags.String("rep", "", "the rep: a `NUMBER`, rep_… or ext:YOUR_CRM_USER_ID")
 	from := flags.String("caller-id", "", "what the prospect sees")
 	wait := flags.Bool("wait", false, "until the call has ended")
 	query := url.Values{}
@@ -49,18 +39,12 @@ func call(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		flags.Func(name, what, func(text string) error { query.Set(name, text); return nil })
 	}
 	asJSON := flags.Bool("json", false, "as JSON")
-	var words []string
-	for rest := args; ; { // words and flags may be mixed
-		if code, done := parseFlags(flags, rest); done {
-			return code
-		}
-		if rest = flags.Args(); len(rest) == 0 {
-			break
-		}
-		words, rest = append(words, rest[0]), rest[1:]
+	words, code, done := mixed(flags, args)
+	if done {
+		return code
 	}
 	if len(words) == 0 || (words[0] == "show" || words[0] == "hangup") != (len(words) == 2) {
-		fmt.Fprintln(stderr, "usage: tandem call TO --rep NUMBER [--wait] | list [--status S] [--outcome O] | show ID | hangup ID")
+		fmt.Fprintln(stderr, "usage: tandem call TO --rep REP [--wait] | list [--status S] [--outcome O] | show ID | hangup ID")
 		return 2
 	}
 	answer, err := c.run(words, query, *rep, *from, *wait)
@@ -88,50 +72,23 @@ func (c *client) run(words []string, query url.Values, rep, from string, wait bo
 	case "hangup":
 		return c.do("POST", "/v1/calls/"+id+"/hangup", nil)
 	}
-	body := map[string]string{"rep_number": rep, "to": words[0]}
+	body := map[string]string{"to": words[0]}
+	switch external, is := strings.CutPrefix(rep, "ext:"); {
+	case is:
+		body["rep_external_id"] = external
+	case strings.HasPrefix(rep, "rep_"):
+		body["rep_id"] = rep
+	default:
+		body["rep_number"] = rep
+	}
 	if from != "" {
 		body["caller_id"] = from
 	}
 	answer, err := c.do("POST", "/v1/calls", body)
-	for err == nil && wait {
-		var s seen
-		if err = json.Unmarshal(answer, &s); err != nil || s.Status == "ended" {
-			break
-		}
-		answer, err = c.do("GET", "/v1/calls/"+s.ID+"?wait=ended&timeout_s=60", nil)
+	if wait {
+		answer, err = c.untilEnded(answer, err)
 	}
 	return answer, err
-}
-
-func (c *client) do(method, path string, body any) ([]byte, error) {
-	var sent io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return nil, err
-		}
-		sent = bytes.NewReader(text)
-	}
-	request, err := http.NewRequest(method, strings.TrimRight(c.url, "/")+path, sent)
-	if err != nil {
-		return nil, err
-	}
-	request.Header.Set("Authorization", "Bearer "+c.key)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := (&http.Client{Timeout: 90 * time.Second}).Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil || response.StatusCode < 300 {
-		return answer, err
-	}
-	var problem struct{ Code, Detail string }
-	if json.Unmarshal(answer, &problem) != nil || problem.Code == "" {
-		return nil, fmt.Errorf("%s: %s", response.Status, answer)
-	}
-	return nil, fmt.Errorf("%s: %s", problem.Code, problem.Detail)
 }
 
 // show prints one call, or a list.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -44,6 +46,34 @@ func TestWordsThatAskARunningTandem(t *testing.T) {
 	run(0, "call", "show", made.ID, "--json")
 	run(0, "call", "hangup", made.ID)
 	run(1, "call", "show", "call_none")
+	if text := run(0, "reps", "add", "--name", "Ana", "--external-id", "ana", "--number", "(202) 555-0110 x1"); !strings.Contains(text, "(202) 555-0110 x1") {
+		t.Error(text)
+	}
+	if text := run(0, "reps", "test", "ext:ana"); !strings.Contains(text, "completed") || !strings.Contains(text, "confirmed_rfc4733") {
+		t.Error(text)
+	}
+	if text := run(0, "reps", "list", "--json"); strings.Contains(text, `"verified_at":null`) || !strings.Contains(text, `"external_id":"ana"`) {
+		t.Error(text)
+	}
+	if text := run(0, "reps", "set", "ext:ana", "--off", "--number", "+12025550112"); !strings.Contains(text, "off") {
+		t.Error(text)
+	}
+	if text := run(1, "call", "+12025550100", "--rep", "ext:ana"); !strings.Contains(text, "pass_through_off") {
+		t.Error(text)
+	}
+	table := filepath.Join(t.TempDir(), "reps.csv")
+	if err := os.WriteFile(table, []byte("external_id,name,number\nana,Ana Ruiz,\nbea,Bea,202 555 0113\ncid,Cid,911\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := run(1, "reps", "import", table); !strings.Contains(text, "1 added, 1 changed, 1 refused") || !strings.Contains(text, "reps.csv:4: emergency_number") {
+		t.Error(text)
+	}
+	if text := run(0, "reps", "link", "ext:bea"); !strings.Contains(text, "/signin?token=tdr_live_") {
+		t.Error(text)
+	}
+	run(2, "reps")
+	run(2, "reps", "set")
+	run(1, "reps", "import", filepath.Join(t.TempDir(), "none.csv"))
 	if text := run(0, "healthcheck"); text != "ok\n" {
 		t.Error(text)
 	}

@@ -29,6 +29,7 @@ func init() {
 		"call":         callCommand,
 		"dtmf":         dtmfCommand,
 		"trunk":        trunkCommand,
+		"reps":         repsCommand,
 		"version":      versionCommand,
 		"healthcheck":  healthcheckCommand,
 		"completion":   completionCommand,

@@ -1,0 +1,93 @@
+package api
+
+import (
+	"errors"
+	"html/template"
+	"net/http"
+	"net/url"
+	"time"
+
+	"tandem/store"
+)
+
+// sessionCookie holds a rep's session. The prefix has browsers keep it to this
+// host, to HTTPS (and localhost), and out of any other page's hands.
+const sessionCookie = "__Host-rep"
+
+// repSession is the answer to POST /v1/reps/{rep_id}/sessions.
+type repSession struct {
+	Token     string    `json:"token"`
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// createRepSession is POST /v1/reps/{rep_id}/sessions.
+func (s *Server) createRepSession(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
+	rep, err := s.findRep(r, who)
+	if err != nil {
+		return nil, err
+	}
+	token, expires, err := s.Store.RepLink(r.Context(), rep.ID)
+	if err != nil {
+		return nil, err
+	}
+	link := s.publicURL(r) + "/signin?token=" + url.QueryEscape(token)
+	return &answer{status: 201, body: repSession{Token: token, URL: link, ExpiresAt: *moment(expires)}}, nil
+}
+
+// publicURL is where browsers find this server.
+func (s *Server) publicURL(r *http.Request) string {
+	if s.PublicURL != "" {
+		return s.PublicURL
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host
+}
+
+// The link opens a page whose button uses it up: what previews links must not.
+var signInPage = template.Must(template.New("signin").Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sign in</title>
+<form method="post" action="/signin"><input type="hidden" name="token" value="{{.}}">
+<p>Open your dialer on this device?</p><button autofocus>Open</button></form></html>
+`))
+
+// signInForm is GET /signin.
+func (s *Server) signInForm(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	return nil, signInPage.Execute(w, r.URL.Query().Get("token"))
+}
+
+// signIn is POST /signin: the link becomes a session.
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	session, expires, err := s.Store.OpenSession(r.Context(), r.PostFormValue("token"))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, refuse("link_expired", "Ask for a new one where this came from.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.setSession(w, session, expires)
+	return &answer{status: http.StatusSeeOther, header: map[string]string{"Location": "/"}}, nil
+}
+
+// signOut is POST /signout.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+	if cookie, err := r.Cookie(sessionCookie); err == nil {
+		if err := s.Store.CloseSession(r.Context(), cookie.Value); err != nil {
+			return nil, err
+		}
+	}
+	s.setSession(w, "", time.Unix(0, 0))
+	return &answer{status: http.StatusNoContent}, nil
+}
+
+func (s *Server) setSession(w http.ResponseWriter, value string, expires time.Time) {
+	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: value, Path: "/", Expires: expires,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+)
+
+// client speaks to a running tandem.
+type client struct {
+	url, key string
+}
+
+// clientFlags are those of every word that asks a running tandem.
+func clientFlags(flags *flag.FlagSet) *client {
+	c := new(client)
+	flags.StringVar(&c.url, "url", "http://127.0.0.1:8080", "where tandem serves")
+	flags.StringVar(&c.key, "key", os.Getenv("TANDEM_API_KEY"), "API key; else $TANDEM_API_KEY")
+	return c
+}
+
+// mixed parses flags and words in any order.
+func mixed(flags *flag.FlagSet, args []string) (words []string, code int, done bool) {
+	for rest := args; ; {
+		if code, done := parseFlags(flags, rest); done {
+			return nil, code, true
+		}
+		if rest = flags.Args(); len(rest) == 0 {
+			return words, 0, false
+		}
+		words, rest = append(words, rest[0]), rest[1:]
+	}
+}
+
+// apiError is a problem that tandem answered with.
+type apiError struct{ Code, Detail string }
+
+func (e *apiError) Error() string { return e.Code + ": " + e.Detail }
+
+// send sends a request and returns an answer that is no problem; its body must
+// be closed.
+func (c *client) send(method, path string, body any, patience time.Duration) (*http.Response, error) {
+	var sent io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		sent = bytes.NewReader(text)
+	}
+	request, err := http.NewRequest(method, strings.TrimRight(c.url, "/")+path, sent)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.key)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := (&http.Client{Timeout: patience}).Do(request)
+	if err != nil || response.StatusCode < 300 {
+		return response, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, err
+	}
+	var problem apiError
+	if json.Unmarshal(answer, &problem) != nil || problem.Code == "" {
+		return nil, fmt.Errorf("%s: %s", response.Status, answer)
+	}
+	return nil, &problem
+}
+
+// do sends a request and reads its answer whole.
+func (c *client) do(method, path string, body any) ([]byte, error) {
+	response, err := c.send(method, path, body, 90*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	return bytes.TrimSpace(answer), err
+}
+
+// all reads every page of a list into one.
+func (c *client) all(path string) ([]byte, error) {
+	whole := struct {
+		Data []json.RawMessage `json:"data"`
+	}{[]json.RawMessage{}}
+	for cursor := ""; ; {
+		answer, err := c.do("GET", path+"?limit=200&cursor="+url.QueryEscape(cursor), nil)
+		if err != nil {
+			return nil, err
+		}
+		var page struct {
+			Data []json.RawMessage `json:"data"`
+			Next *string           `json:"next_cursor"`
+		}
+		if err := json.Unmarshal(answer, &page); err != nil {
+			return nil, err
+		}
+		whole.Data = append(whole.Data, page.Data...)
+		if page.Next == nil {
+			return json.Marshal(whole)
+		}
+		cursor = *page.Next
+	}
+}
+
+// untilEnded waits for the end of the call that an answer shows.
+func (c *client) untilEnded(answer []byte, err error) ([]byte, error) {
+	for err == nil {
+		var s seen
+		if err = json.Unmarshal(answer, &s); err != nil || s.Status == "ended" {
+			break
+		}
+		answer, err = c.do("GET", "/v1/calls/"+s.ID+"?wait=ended&timeout_s=60", nil)
+	}
+	return answer, err
+}
