@@ -128,12 +128,12 @@ func (e *Ends) settle(tos uint8) (via uint64, err error) {
 
 // fill writes the slot's next life. The program reads none of it before the head.
 func (e *Entry) fill(f *Flow, via uint64) {
-	s := e.flow()
+	s, now := e.flow(), time.Now()
 	life := (s.Head + lifeStep) & lifeMask
 	atomic.StoreUint64(&s.Head, life)
 	*s = relayFlow{
 		Head: life, In: e.key, Source: networkOrder32(f.Source),
-		Tick: uint32(time.Second) / or(f.ClockRate, defaultHz), Rate: or(f.Rate, defaultRate), Jitter16: f.Jitter16,
+		Tick: uint32(time.Second) / or(f.ClockRate, defaultHz), Rate: or(f.Rate, defaultRate), Epoch: e.t.monotonic(or(f.Epoch, now)),
 		Out: relayWay{
 			Local: f.Out.Local.Addr().As16(), Remote: f.Out.Remote.Addr().As16(),
 			LocalPort: networkOrder(f.Out.Local.Port()), RemotePort: networkOrder(f.Out.Remote.Port()),
@@ -147,8 +147,17 @@ func (e *Entry) fill(f *Flow, via uint64) {
 	for in, out := range f.Types {
 		s.Types[in&0x7f] = out & 0x7f
 	}
-	s.Seen = 1
+	s.Seen, s.Last = f.Seen|1, e.t.monotonic(or(f.Last, now))
+	s.InBurst, s.Timed = bit(f.InBurst), bit(f.Timed)
+	s.Transit, s.Quickest, s.Jitter16 = f.Transit, f.Quickest, f.Jitter16
 	atomic.StoreUint64(&s.Head, alive|life|uint64(f.Seq)<<32|uint64(f.Timestamp))
+}
+
+func bit(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func or[T comparable](value, otherwise T) T {
@@ -171,31 +180,17 @@ func (e *Entry) Tally() Tally {
 
 func (e *Entry) read(head uint64) Tally {
 	s := e.flow()
-	tally := Tally{
-		Packets: atomic.LoadUint64(&s.Packets), Bytes: atomic.LoadUint64(&s.Bytes),
+	return Tally{
+		Packets: atomic.LoadUint64(&s.Packets), Bytes: atomic.LoadUint64(&s.Bytes), Advance: atomic.LoadUint64(&s.Advance),
+		Lost: atomic.LoadUint64(&s.Lost), Bursts: atomic.LoadUint64(&s.Bursts), Late: atomic.LoadUint64(&s.Late),
 		Duplicates: atomic.LoadUint64(&s.Duplicates), Reordered: atomic.LoadUint64(&s.Reordered),
-		MaxGap: time.Duration(atomic.LoadUint64(&s.MaxGap)), Jitter16: atomic.LoadUint32(&s.Jitter16),
-		Seq: uint16(head >> 32), Timestamp: uint32(head),
-	}
-	if last := atomic.LoadUint64(&s.Last); last != 0 {
-		tally.Last = e.t.clock.Add(time.Duration(int64(last) - e.t.at))
-	}
-	return tally
-}
-
-// Advance says that user space sent a packet of the source on, with this
-// sequence number and timestamp (the source's): a telephone-event.
-func (e *Entry) Advance(seq uint16, timestamp uint32) {
-	s := e.flow()
-	for {
-		head := atomic.LoadUint64(&s.Head)
-		if head&alive == 0 || int16(seq-uint16(head>>32)) <= 0 {
-			return
-		}
-		next := head&^uint64(1<<48-1) | uint64(seq)<<32 | uint64(timestamp)
-		if atomic.CompareAndSwapUint64(&s.Head, head, next) {
-			return
-		}
+		MaxGap: time.Duration(atomic.LoadUint64(&s.MaxGap)),
+		Seq:    uint16(head >> 32), Timestamp: uint32(head),
+		Reception: Reception{
+			Epoch: e.t.time(s.Epoch), Last: e.t.time(atomic.LoadUint64(&s.Last)), Seen: atomic.LoadUint64(&s.Seen),
+			InBurst: atomic.LoadUint32(&s.InBurst) != 0, Timed: atomic.LoadUint32(&s.Timed) != 0,
+			Transit: atomic.LoadInt32(&s.Transit), Quickest: atomic.LoadInt32(&s.Quickest), Jitter16: atomic.LoadInt32(&s.Jitter16),
+		},
 	}
 }
 

@@ -74,7 +74,7 @@ type Flow struct {
 	Source    uint32          // the SSRC that comes in
 	SSRC      uint32          // and that of ours which it becomes
 	Types     map[uint8]uint8 // payload types that go down, to what they become
-	ClockRate uint32          // Hz, of the timestamp; 0 = 8000
+	ClockRate uint32          // Hz, of the timestamp; 0 = 8000; at most 10^9
 	DSCP      uint8
 	TTL       uint8  // and hop limit; 0 = 64
 	Rate      uint32 // packets a second at most; 0 = 1000. What is over goes up
@@ -86,20 +86,36 @@ type Flow struct {
 	SeqOffset uint16
 	TSOffset  uint32
 
-	Jitter16 uint32 // 16 times the jitter so far, in ticks (RFC 3550 A.8)
+	Reception // so far
 }
 
-// Tally is what a flow did since it was added.
+// Reception is how a leg's packets have come: what must go on where the path
+// changes for its figures to stay true (RFC 3550 §6.4.1, §A.1, §A.8).
+type Reception struct {
+	Epoch    time.Time // transit times count from here; zero = now
+	Last     time.Time // when the newest packet came; zero = now
+	Seen     uint64    // which of the newest and the 63 before it came; bit 0 is the newest
+	InBurst  bool      // what left that window last had not come
+	Timed    bool      // the rest is valid; ticks of ClockRate
+	Transit  int32     // of the newest
+	Quickest int32     // of all
+	Jitter16 int32     // 16 times the jitter
+}
+
+// Tally is what a flow did since it was added, and where it is now.
 type Tally struct {
 	Packets    uint64        // sent on
-	Bytes      uint64        // of them: RTP with its header
+	Bytes      uint64        // of their payload
+	Advance    uint64        // of the sequence number
+	Lost       uint64        // of what has left the window of Seen
+	Bursts     uint64        // losses in a row count as one
+	Late       uint64        // more than 60 ms behind the quickest
 	Duplicates uint64        // came again, and were dropped
 	Reordered  uint64        // of Packets: came after a later one
-	Last       time.Time     // when the last was sent on; zero = none
 	MaxGap     time.Duration // between two
-	Jitter16   uint32        // see Flow
 
-	// The newest packet of the source, see Flow.
+	// The newest packet of the source, as in Flow.
 	Seq       uint16
 	Timestamp uint32
+	Reception
 }

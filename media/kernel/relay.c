@@ -30,7 +30,10 @@
 #define MAX_RTP 1472    // octets: what fits in a packet of 1500
 #define NO_TYPE 0xff
 #define JUMP 3000 // packets; a source that skips more is a new one
+#define WINDOW 64
 #define SECOND 1000000000ULL
+#define LATE (60 * 1000 * 1000) // ns
+#define RESTAMP (5 * SECOND)    // what a clock may run ahead of time
 #define TRIES 4
 
 // A key is where a packet comes from and to. IPv4 is written as ::ffff:a.b.c.d.
@@ -65,6 +68,7 @@ struct flow {
 	__u32 source; // the SSRC that is relayed, network order
 	__u32 tick;   // ns of one unit of the timestamp
 	__u32 rate;   // packets a second at most
+	__u64 epoch;  // ns; the transit times count from here
 	struct way out;
 	__u8 types[128]; // payload type out for each in; NO_TYPE = up
 
@@ -72,19 +76,26 @@ struct flow {
 	// and timestamp of the newest packet of the source.
 	__u64 head;
 
-	// Written by the program.
+	// Written by the program. What is counted begins with 0, the rest with what
+	// user space knew.
 	__u64 packets;
-	__u64 bytes; // of RTP, with its header
+	__u64 bytes;   // of payload
+	__u64 advance; // of the sequence number
+	__u64 lost;    // of what has left the window
+	__u64 bursts;
+	__u64 late; // more than LATE behind the quickest
 	__u64 duplicates;
 	__u64 reordered;
-	__u64 last;    // CLOCK_MONOTONIC, ns; 0 = none yet
 	__u64 max_gap; // ns
-	__u64 seen;    // bit n: the nth packet before the newest came
+	__u64 seen;    // which of the newest and the 63 before it came; bit 0 is the newest
+	__u64 last;    // when the newest came: CLOCK_MONOTONIC, ns
 	__u64 since;   // beginning of the second that is counted for rate
 	__u32 within;  // packets in it
-	__u32 transit; // RFC 3550 A.8, in ticks
-	__u32 jitter16;
+	__u32 in_burst;
 	__u32 timed; // transit is valid
+	__s32 transit;
+	__s32 quickest;
+	__s32 jitter16;
 };
 
 // The head: alive, 15 bits that tell a slot's lives apart, sequence, timestamp.
@@ -130,23 +141,49 @@ struct packet6 {
 	struct rtp rtp;
 };
 
-// timing keeps the figures that time makes: gap and jitter.
+// timing keeps the figures that time makes: gap, jitter, lateness (RFC 3550 A.8).
 static __always_inline void timing(struct flow *f, __u64 now, __u32 ts)
 {
-	__u64 gap = now - f->last;
-	if (f->last && (__s64)gap > 0 && gap > f->max_gap)
+	__s64 gap = now - f->last;
+	if (gap > 0 && (__u64)gap > f->max_gap)
 		f->max_gap = gap;
 	f->last = now;
-	if (!f->tick)
-		return;
-	__u32 transit = (__u32)(now / f->tick) - ts;
+	__s32 second = SECOND / f->tick;
+	__s32 transit = (__u32)((now - f->epoch) / f->tick) - ts;
 	__s32 d = transit - f->transit;
-	if (d < 0)
-		d = -d;
-	if (f->timed && d >= 0 && (__u64)d * f->tick < SECOND) // else the source's clock has jumped
-		f->jitter16 += d - ((f->jitter16 + 8) >> 4);
 	f->transit = transit;
-	f->timed = 1;
+	if (!f->timed || d > second || d < -second) { // the source's clock has jumped
+		f->timed = 1;
+		f->quickest = transit;
+		return;
+	}
+	f->jitter16 += (d < 0 ? -d : d) - ((f->jitter16 + 8) >> 4);
+	if (!(f->packets & (WINDOW - 1)))
+		f->quickest++; // as clocks drift apart: 100 ppm
+	if (transit - f->quickest < 0)
+		f->quickest = transit;
+	if ((__u64)(transit - f->quickest) * f->tick > LATE)
+		__sync_fetch_and_add(&f->late, 1);
+}
+
+// advance moves the window on by 1 or more, and counts what leaves it without
+// having come.
+static __always_inline void advance(struct flow *f, __u32 by)
+{
+	__u32 n = by < WINDOW ? by : WINDOW;
+	__u64 gone = ~f->seen >> ((WINDOW - n) & (WINDOW - 1)); // the oldest is bit n-1
+	__u64 before = gone >> 1 | (__u64)f->in_burst << ((n - 1) & (WINDOW - 1));
+	__u64 lost = __builtin_popcountll(gone), bursts = __builtin_popcountll(gone & ~before);
+	f->in_burst = gone & 1;
+	if (by > WINDOW) { // what was skipped altogether
+		lost += by - WINDOW;
+		bursts += 1 & ~f->in_burst;
+		f->in_burst = 1;
+	}
+	f->seen = (n < WINDOW ? f->seen << n : 0) | 1;
+	__sync_fetch_and_add(&f->lost, lost);
+	__sync_fetch_and_add(&f->bursts, bursts);
+	__sync_fetch_and_add(&f->advance, by);
 }
 
 // capped says whether the flow sends more than it may.
@@ -159,6 +196,15 @@ static __always_inline int capped(struct flow *f, __u64 now)
 	return ++f->within > f->rate;
 }
 
+// restamped says whether a source's clock has been set anew.
+static __always_inline int restamped(struct flow *f, __u64 now, __s32 by)
+{
+	if (by < 0)
+		return 1;
+	__u64 ran = (__u64)by * f->tick;
+	return ran > RESTAMP && ran > now - f->last + RESTAMP;
+}
+
 static __always_inline int same(const struct key *a, const struct key *b)
 {
 	const __u32 *x = (const __u32 *)a, *y = (const __u32 *)b;
@@ -169,7 +215,7 @@ static __always_inline int same(const struct key *a, const struct key *b)
 }
 
 // pass takes a packet's place in the flow k is of, writes its new RTP header,
-// and copies its way. It returns 0 if the packet goes on, else what becomes of it.
+// and copies its way. size is that of the payload. It returns 0 if the packet goes on, else what becomes of it.
 static __always_inline int pass(struct key *k, struct rtp *r, __u32 size, struct way *out)
 {
 	__u32 *slot = bpf_map_lookup_elem(&places, k);
@@ -189,7 +235,7 @@ static __always_inline int pass(struct key *k, struct rtp *r, __u32 size, struct
 	if (type == NO_TYPE || !out->via)
 		return UP;
 	__u64 now = bpf_ktime_get_ns();
-	if (capped(f, now))
+	if (!f->tick || capped(f, now))
 		return UP;
 	__u16 seq = bpf_ntohs(r->seq);
 	__u32 ts = bpf_ntohl(r->ts);
@@ -199,10 +245,10 @@ static __always_inline int pass(struct key *k, struct rtp *r, __u32 size, struct
 	for (int i = 0; i < TRIES && !taken; i++) {
 		__u64 next = head;
 		ahead = (__s16)(seq - (__u16)(head >> 32));
-		if (ahead > JUMP || ahead < -JUMP)
+		if (ahead > JUMP || ahead <= -WINDOW)
 			return UP;
 		if (ahead > 0) {
-			if ((__s32)(ts - (__u32)head) < 0) // the source's clock went back
+			if (restamped(f, now, ts - (__u32)head))
 				return UP;
 			next = life | (__u64)seq << 32 | ts;
 		}
@@ -215,9 +261,9 @@ static __always_inline int pass(struct key *k, struct rtp *r, __u32 size, struct
 	if (!taken)
 		return UP;
 	if (ahead > 0) {
-		f->seen = ahead < 64 ? f->seen << ahead | 1 : 1;
+		advance(f, ahead);
 	} else {
-		__u64 bit = ahead > -64 ? 1ULL << -ahead : 0;
+		__u64 bit = 1ULL << (-ahead & (WINDOW - 1));
 		if (f->seen & bit) {
 			__sync_fetch_and_add(&f->duplicates, 1);
 			return DROP;
@@ -225,9 +271,9 @@ static __always_inline int pass(struct key *k, struct rtp *r, __u32 size, struct
 		f->seen |= bit;
 		__sync_fetch_and_add(&f->reordered, 1);
 	}
-	timing(f, now, ts);
 	__sync_fetch_and_add(&f->packets, 1);
 	__sync_fetch_and_add(&f->bytes, size);
+	timing(f, now, ts);
 	r->type = (r->type & 0x80) | type;
 	r->seq = bpf_htons(seq + out->seq_offset);
 	r->ts = bpf_htonl(ts + out->ts_offset);
@@ -277,7 +323,7 @@ static __always_inline int relay4(struct __sk_buff *skb)
 	__builtin_memcpy(k.remote + 12, &p.ip.saddr, 4);
 	struct way out;
 	struct body old = {p.udp.source, p.udp.dest, p.rtp};
-	int odd = pass(&k, &p.rtp, length - sizeof p.ip - sizeof p.udp, &out);
+	int odd = pass(&k, &p.rtp, length - sizeof p, &out);
 	if (odd)
 		return odd;
 	struct iphdr before = p.ip;
@@ -315,7 +361,7 @@ static __always_inline int relay6(struct __sk_buff *skb)
 	__builtin_memcpy(k.remote, &p.ip.saddr, 16);
 	struct way out;
 	struct body old = {p.udp.source, p.udp.dest, p.rtp};
-	int odd = pass(&k, &p.rtp, length - sizeof p.udp, &out);
+	int odd = pass(&k, &p.rtp, length - sizeof p.udp - sizeof p.rtp, &out);
 	if (odd)
 		return odd;
 	struct ipv6hdr before = p.ip;

@@ -19,21 +19,28 @@ type relayFlow struct {
 	Source     uint32
 	Tick       uint32
 	Rate       uint32
+	Epoch      uint64
 	Out        relayWay
 	Types      [128]uint8
 	Head       uint64
 	Packets    uint64
 	Bytes      uint64
+	Advance    uint64
+	Lost       uint64
+	Bursts     uint64
+	Late       uint64
 	Duplicates uint64
 	Reordered  uint64
-	Last       uint64
 	MaxGap     uint64
 	Seen       uint64
+	Last       uint64
 	Since      uint64
 	Within     uint32
-	Transit    uint32
-	Jitter16   uint32
+	InBurst    uint32
 	Timed      uint32
+	Transit    int32
+	Quickest   int32
+	Jitter16   int32
 }
 
 type relayKey struct {

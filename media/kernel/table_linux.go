@@ -31,7 +31,7 @@ type Table struct {
 	places *ebpf.Map
 	flows  *ebpf.Map
 	slots  []relayFlow // shared with the program
-	clock  time.Time   // now, when CLOCK_MONOTONIC was clockAt
+	clock  time.Time   // the time when CLOCK_MONOTONIC was at
 	at     int64
 	watch  *watcher
 
@@ -189,6 +189,13 @@ func (t *Table) Close() error {
 		errs = append(errs, t.prog.Close(), t.places.Close(), t.flows.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// monotonic is a time as the program reads it.
+func (t *Table) monotonic(at time.Time) uint64 { return uint64(t.at + int64(at.Sub(t.clock))) }
+
+func (t *Table) time(monotonic uint64) time.Time {
+	return t.clock.Add(time.Duration(int64(monotonic) - t.at))
 }
 
 // inward is the key of packets that come from a leg's far end.

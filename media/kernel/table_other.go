@@ -33,8 +33,5 @@ func (*Table) Close() error { return nil }
 // Tally is what the flow did so far.
 func (*Entry) Tally() Tally { return Tally{} }
 
-// Advance says that a packet of the source was sent on by user space.
-func (*Entry) Advance(uint16, uint32) {}
-
 // Remove takes the flow out.
 func (*Entry) Remove() Tally { return Tally{} }
