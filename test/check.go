@@ -68,48 +68,59 @@ func (c *Checked) checkEvents(say func(string, ...any)) {
 	}
 }
 
-// checkFate: R3, R6, S2, S7, L1 for one dialog.
+// checkFate: R3, S2, S7, L1 for one dialog, whose answers may be several.
 func (c *Checked) checkFate(d *Dialog, ended time.Time, say func(string, ...any)) {
-	branches, challenged := make(map[string]time.Time), make(map[int]bool)
-	acked := make(map[int]bool)
-	var answered, over *Message
-	final := make(map[int]*Message)
+	invites := make(map[string]time.Time)                                  // by branch
+	answers, refusals := make(map[string]*Message), make(map[int]*Message) // by To tag; by CSeq
+	acked, hungUp := make(map[string]bool), make(map[string]time.Time)     // by To tag, or CSeq
+	challenged := func(cseq int) bool { m := refusals[cseq]; return m != nil && (m.Code == 401 || m.Code == 407) }
 	for _, m := range d.Messages {
 		switch {
 		case m.Out && m.Method == "INVITE" && m.Code == 0 && m.ToTag == "":
-			first, known := branches[m.Branch]
+			first, known := invites[m.Branch]
 			if !known {
-				branches[m.Branch] = m.At
-				if n := len(branches); n > 1 && !challenged[m.CSeq-1] {
-					say("S2: %s was sent INVITE %d, and nobody had asked for it", d.Number, m.CSeq)
-				}
-			} else if m.At.Sub(first) > lifetime {
+				first, invites[m.Branch] = m.At, m.At
+			}
+			if !known && len(invites) > 1 && !challenged(m.CSeq-1) {
+				say("S2: %s was sent INVITE %d, and nobody had asked for it", d.Number, m.CSeq)
+			}
+			if m.At.Sub(first) > lifetime {
 				say("S7: the INVITE to %s was repeated after %v", d.Number, m.At.Sub(first))
 			}
-		case !m.Out && m.Method == "INVITE" && m.Code >= 200 && !m.Lost && final[m.CSeq] == nil:
-			final[m.CSeq] = m
-			challenged[m.CSeq] = m.Code == 401 || m.Code == 407
-			if m.Code < 300 && answered == nil {
-				answered = m
-			}
+		case !m.Out && m.Method == "INVITE" && m.Code >= 300 && !m.Lost:
+			refusals[m.CSeq] = m
+		case !m.Out && m.Method == "INVITE" && m.Code >= 200 && !m.Lost && answers[m.ToTag] == nil:
+			answers[m.ToTag] = m
 		case m.Out && m.Method == "ACK":
-			acked[m.CSeq] = true
-		case m.Method == "BYE" && m.Code == 0 && over == nil && (m.Out || !m.Lost):
-			over = m
+			acked[m.ToTag], acked[fmt.Sprint(m.CSeq)] = true, true
+		case m.Method == "BYE" && m.Code == 0 && (m.Out || !m.Lost):
+			tag := m.ToTag
+			if !m.Out {
+				tag = group(tagOf, m.Header("From"))
+			}
+			if hungUp[tag].IsZero() {
+				hungUp[tag] = m.At
+			}
 		}
 	}
-	for cseq, m := range final {
-		if !acked[cseq] {
+	for cseq, m := range refusals {
+		if !acked[fmt.Sprint(cseq)] {
 			say("R3: %s's %d was never ACKed", d.Number, m.Code)
 		}
 	}
-	switch {
-	case len(final) == 0 && !c.Lossy && ended.Sub(d.Messages[0].At) > lifetime:
+	for tag := range answers {
+		over := hungUp[tag]
+		switch {
+		case !acked[tag]:
+			say("R3: an answer of %s was never ACKed", d.Number)
+		case over.IsZero():
+			say("L1: %s answered and was never hung up", d.Number)
+		case over.After(ended.Add(hangsUp)) && !c.Lossy:
+			say("L1: %s was hung up %v after the end", d.Number, over.Sub(ended))
+		}
+	}
+	if len(answers)+len(refusals) == 0 && !c.Lossy && ended.Sub(d.Messages[0].At) > lifetime {
 		say("R3: the INVITE to %s has no final response", d.Number)
-	case answered != nil && over == nil:
-		say("L1: %s answered and was never hung up", d.Number)
-	case answered != nil && !c.Lossy && over.At.After(ended.Add(hangsUp)):
-		say("L1: %s was hung up %v after the end", d.Number, over.At.Sub(ended))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -32,10 +33,12 @@ type Datagram struct {
 // own, and its readers wait on channels and timers only. What becomes of the
 // n-th datagram from one socket to another follows from the seed and n.
 type Network struct {
-	// Route is the path of a datagram; nil = a millisecond, whatever it is. Tap
-	// sees every datagram as it is sent, in the goroutine of its sender. Both are
-	// set before the first socket opens.
+	// Route is the path of a datagram; nil = a millisecond, whatever it is. Lose
+	// takes single datagrams out; nil = none. Tap sees every datagram as it is
+	// sent, in the goroutine of its sender. All are set before the first socket
+	// opens.
 	Route func(from, to netip.AddrPort) Path
+	Lose  func(Datagram) bool
 	Tap   func(Datagram)
 
 	seed  uint64
@@ -88,15 +91,29 @@ func (n *Network) Open() int {
 	return len(n.conns)
 }
 
+// Cut pulls the cable of an address: its sockets send into nothing, receive
+// nothing, and are in nobody's way any more.
+func (n *Network) Cut(at netip.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for where, c := range n.conns {
+		if where.Addr() == at {
+			c.cut.Store(true)
+			delete(n.conns, where)
+		}
+	}
+}
+
 // send is a datagram's way. n.mu is not held.
 func (n *Network) send(from, to netip.AddrPort, data []byte) {
+	taken := n.Lose != nil && n.Lose(Datagram{time.Now(), from, to, data, true})
 	n.mu.Lock()
 	path := Path{Delay: time.Millisecond}
 	if n.Route != nil {
 		path = n.Route(from, to)
 	}
 	now, f := time.Now(), n.fortune(from, to)
-	lost, again, late := f.dice.Float64() < path.Loss, f.dice.Float64() < path.Duplicate, f.dice.Float64() < path.Reorder
+	lost, again, late := f.dice.Float64() < path.Loss || taken, f.dice.Float64() < path.Duplicate, f.dice.Float64() < path.Reorder
 	wait := path.Delay + time.Duration(f.dice.Float64()*float64(path.Jitter))
 	source, dest := n.translate(from, to, now)
 	if c := n.conns[dest]; c != nil && !lost {
@@ -169,6 +186,7 @@ type Conn struct {
 	wake chan struct{} // something came that is earlier than all there was
 	gone chan struct{}
 	once sync.Once
+	cut  atomic.Bool
 
 	mu    sync.Mutex
 	queue arrivals
@@ -229,6 +247,9 @@ func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
+	if c.cut.Load() {
+		return len(b), nil
+	}
 	c.n.send(c.at, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()), b)
 	return len(b), nil
 }
@@ -259,8 +280,10 @@ func (c *Conn) Close() error {
 	c.once.Do(func() {
 		close(c.gone)
 		c.n.mu.Lock()
-		delete(c.n.conns, c.at)
-		c.n.mu.Unlock()
+		defer c.n.mu.Unlock()
+		if c.n.conns[c.at] == c {
+			delete(c.n.conns, c.at)
+		}
 	})
 	return nil
 }

@@ -51,6 +51,8 @@ type world struct {
 	tap     *Wiretap
 	began   time.Time
 	asked   []func(*Ladder)
+	db      string
+	dead    []func() // what crashed, to be taken away at the end
 
 	mu        sync.Mutex
 	listeners map[string]*Listener
@@ -60,6 +62,7 @@ type world struct {
 type setup struct {
 	yaml    string                             // more of tandem.yaml
 	route   func(from, to netip.AddrPort) Path // nil = 5 ms
+	lose    func(Datagram) bool                // nil = none
 	carrier func(*carrier.Options)             // nil = with digest
 	phones  map[string]act                     // by number
 }
@@ -75,9 +78,10 @@ func inWorld(t *testing.T, s setup, f func(w *world)) {
 			w.net.Route = fiveMS
 		}
 		w.tap = NewWiretap(tandemAt.Addr(), known)
-		w.net.Tap = w.tap.Datagram
+		w.net.Tap, w.net.Lose = w.tap.Datagram, s.lose
 		w.openCarrier(s)
-		w.openApp(s, filepath.Join(dir, "tandem.db"))
+		w.db = filepath.Join(dir, "tandem.db")
+		w.openApp(s)
 		t.Cleanup(w.close) // also after a Fatal: nothing may be left in the bubble
 		f(w)
 	})
@@ -122,7 +126,7 @@ func (w *world) wire() app.Wire {
 	}
 }
 
-func (w *world) openApp(s setup, db string) {
+func (w *world) openApp(s setup) {
 	w.t.Helper()
 	text := fmt.Sprintf(`version: 1
 sip: {listen: ["udp://%s"]}
@@ -135,7 +139,7 @@ trunks:
 http: {listen: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
-%s`, tandemAt, carrierAt.Addr(), apiAt, db, s.yaml)
+%s`, tandemAt, carrierAt.Addr(), apiAt, w.db, s.yaml)
 	var problems config.Problems
 	if w.cfg, problems = config.Read("the scenario's configuration", []byte(text), []string{"TRUNK_PASSWORD=secret"}); problems.Errors() > 0 {
 		w.t.Fatal(problems)
@@ -165,11 +169,19 @@ func (w *world) startApp() {
 func (w *world) stopApp() {
 	w.t.Helper()
 	w.http.CloseIdleConnections()
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := w.app.Stop(now); err != nil {
+	if err := w.app.Stop(ended()); err != nil {
 		w.t.Error(err)
 	}
+	for _, bury := range w.dead {
+		bury()
+	}
+}
+
+// ended is a context that is over.
+func ended() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
 }
 
 func (w *world) close() {
@@ -186,6 +198,12 @@ func (w *world) close() {
 // ask is one request of the CRM's.
 func (w *world) ask(method, path string, body any) (status int, answer map[string]any) {
 	w.t.Helper()
+	return w.askWith(method, path, body, nil)
+}
+
+// askWith is ask with headers.
+func (w *world) askWith(method, path string, body any, header http.Header) (status int, answer map[string]any) {
+	w.t.Helper()
 	var payload io.Reader
 	if body != nil {
 		doc, err := json.Marshal(body)
@@ -197,6 +215,9 @@ func (w *world) ask(method, path string, body any) (status int, answer map[strin
 	r, err := http.NewRequestWithContext(w.t.Context(), method, "http://"+apiAt.String()+path, payload)
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	for name := range header {
+		r.Header.Set(name, header.Get(name))
 	}
 	r.Header.Set("Authorization", "Bearer "+w.key)
 	r.Header.Set("Content-Type", "application/json")
@@ -210,7 +231,9 @@ func (w *world) ask(method, path string, body any) (status int, answer map[strin
 		w.t.Fatal(err)
 	}
 	at, text := time.Now(), fmt.Sprintf("%s %s: %d", method, short(path), res.StatusCode)
+	w.mu.Lock()
 	w.asked = append(w.asked, func(l *Ladder) { l.Asked(at, text) })
+	w.mu.Unlock()
 	if len(doc) > 0 {
 		if err := json.Unmarshal(doc, &answer); err != nil {
 			w.t.Fatalf("%s %s: %v in %s", method, path, err, doc)

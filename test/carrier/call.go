@@ -36,13 +36,20 @@ type Call struct {
 	cseq     int
 	version  int    // of the session description
 	sending  string // its direction
+
+	cancelStatus string // "" = obeys
+	noEvents     bool
 }
 
 // describe is the phone's session description. call.mu is held.
 func (call *Call) describe() string {
 	at := call.sound.addr()
-	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %[2]s\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=%s\r\n",
-		call.version, at.Addr(), at.Port(), call.sending)
+	formats, events := "0 101", "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
+	if call.noEvents {
+		formats, events = "0", ""
+	}
+	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %[2]s\r\nt=0 0\r\nm=audio %d RTP/AVP %s\r\na=rtpmap:0 PCMU/8000\r\n%sa=ptime:20\r\na=%s\r\n",
+		call.version, at.Addr(), at.Port(), formats, events, call.sending)
 }
 
 func newCall(c *Carrier, invite *message, peer net.Addr) *Call {
@@ -239,6 +246,13 @@ func (call *Call) request(m *message, from net.Addr) {
 	case "ACK":
 		call.ackOnce.Do(func() { close(call.acked) })
 	case "CANCEL":
+		call.mu.Lock()
+		refusal := call.cancelStatus
+		call.mu.Unlock()
+		if refusal != "" {
+			call.c.send(respond(m, refusal, call.tag, "", ""), from)
+			return
+		}
 		call.c.send(respond(m, "200 OK", call.tag, "", ""), from)
 		if call.respond("487 Request Terminated", 487, "", "") {
 			call.mu.Lock()
@@ -248,6 +262,10 @@ func (call *Call) request(m *message, from net.Addr) {
 			call.finish()
 		}
 	case "BYE":
+		if strings.Contains(m.get("To"), call.tag+"fork") {
+			call.c.send(respond(m, "200 OK", "", "", ""), from)
+			return
+		}
 		call.mu.Lock()
 		call.byes++
 		call.mu.Unlock()

@@ -21,6 +21,7 @@ type Options struct {
 	User, Password string                                   // digest; User "" = no authentication
 	Server         bool                                     // challenges by 401, not 407
 	Everything     bool                                     // challenges every request, not only the first INVITE
+	NoTrying       bool                                     // sends no 100
 	NonceLife      time.Duration                            // then an old nonce is stale; 0 = never
 	ListenRTP      func(netip.Addr) (net.PacketConn, error) // a socket on a free port
 	Script         func(number string) Script               // nil = Magic
@@ -142,7 +143,9 @@ func (c *Carrier) invite(m *message, from net.Addr) {
 	}
 	c.calls[m.get("Call-ID")] = call
 	c.order = append(c.order, call)
-	c.send(respond(m, "100 Trying", "", "", ""), from)
+	if !c.opts.NoTrying {
+		c.send(respond(m, "100 Trying", "", "", ""), from)
+	}
 	c.wait.Go(call.run)
 	c.mu.Unlock()
 }

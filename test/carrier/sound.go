@@ -33,7 +33,8 @@ type sound struct {
 	talking bool
 	key     byte
 	asTone  bool
-	held    int // frames of the key so far
+	both    bool // as events too
+	held    int  // frames of the key so far
 	heard   Recording
 }
 
@@ -62,7 +63,7 @@ func (s *sound) say(hz float64) {
 func (s *sound) press(digit byte, asTone bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.key, s.asTone, s.held = digit, asTone, 0
+	s.key, s.asTone, s.both, s.held = digit, asTone, false, 0
 }
 
 func (s *sound) close() {
@@ -115,9 +116,13 @@ func (s *sound) next(ts, phase uint32) []packet {
 	if last {
 		s.key = 0
 	}
+	var sent []packet
 	if s.asTone {
 		at := strings.IndexByte("123A456B789C*0#D", key)
-		return []packet{{0, ts, tones(phase, []float64{697, 770, 852, 941}[at/4], []float64{1209, 1336, 1477, 1633}[at%4])}}
+		sent = append(sent, packet{0, ts, tones(phase, []float64{697, 770, 852, 941}[at/4], []float64{1209, 1336, 1477, 1633}[at%4])})
+	}
+	if s.asTone && !s.both {
+		return sent
 	}
 	code := byte(strings.IndexByte("0123456789*#ABCD", key))
 	event := packet{eventPT, ts - uint32(s.held-1)*samples, binary.BigEndian.AppendUint16([]byte{code, 10}, uint16(s.held)*samples)}
@@ -125,10 +130,10 @@ func (s *sound) next(ts, phase uint32) []packet {
 		event.pt |= 0x80
 	}
 	if !last {
-		return []packet{event}
+		return append(sent, event)
 	}
 	event.payload[1] |= 0x80 // RFC 4733 §2.5.1.4: the end, three times
-	return []packet{event, event, event}
+	return append(sent, event, event, event)
 }
 
 // tones is a frame of sines in µ-law, -13 dBm0 each.
