@@ -4,9 +4,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing/synctest"
-
-	"tandem/bridge"
-	"tandem/store"
 )
 
 // crash ends tandem as a power cut does: from this instant it reaches nobody
@@ -33,17 +30,4 @@ func (w *world) crash() {
 	w.db = filepath.Join(dir, "tandem.db")
 	w.cfg.Store.URL = "sqlite://" + w.db
 	w.startApp()
-}
-
-// stored are the events of a call in the store, whether or not it has ended.
-func (w *world) stored(id string) (events []bridge.Event) {
-	w.t.Helper()
-	all, err := w.app.Store.EventsAfter(w.t.Context(), 0, store.EventFilter{Call: id}, 1000)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	for _, e := range all {
-		events = append(events, e.Event)
-	}
-	return events
 }

@@ -66,6 +66,7 @@ func TestRaceAnswerAsFirstResponse(t *testing.T) {
 
 func TestRaceTwoAnswers(t *testing.T) {
 	prospect := rings(time.Second, answers(carrier.ProspectTone, func(_ *world, c *carrier.Call) {
+		c.WaitExactly(time.Millisecond) // of two at one instant either may be taken
 		c.Fork()
 		c.Wait(3 * time.Second)
 	}))
