@@ -41,11 +41,19 @@ func TestSIPpAnswer(t *testing.T) {
 	b := prospect.phone(carrier.ProspectTone)
 	s.reaches(id, "in_progress")
 	hears(t, "the rep", a, carrier.ProspectTone, time.Second)
-	hears(t, "the prospect", b, carrier.RepTone, time.Second)
+	hears(t, "the prospect", b, carrier.RepTone, 2*time.Second)
 	s.hangup(id)
 	s.ends(id, "completed", "completed", "api")
 	rep.finished()
 	prospect.finished()
+	// By the packets' own time: a late machine makes no hole here, a lost packet does.
+	for who, gap := range map[string]time.Duration{
+		"rep": hole(a.Heard().Samples, carrier.ProspectTone), "prospect": hole(b.Heard().Samples, carrier.RepTone),
+	} {
+		if gap > noGap {
+			t.Errorf("the %s heard nothing for %v", who, gap)
+		}
+	}
 }
 
 // TestSIPpRefusals: what a carrier says of either leg decides outcome and reason,
@@ -236,4 +244,25 @@ func TestSIPpDigest(t *testing.T) {
 	s.ends(id, "completed", "completed", "api")
 	rep.finished()
 	prospect.finished()
+}
+
+// TestSIPpPresses: a 1 by SIP INFO, and one by telephone-events that SIPp plays from
+// a capture, with a payload type of its own.
+func TestSIPpPresses(t *testing.T) {
+	for scenario, flag := range map[string]string{"info": "confirmed_info", "events": "confirmed_rfc4733"} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			rep, prospect := startSIPp(t, scenario), startSIPp(t, "answer")
+			s := twoTrunks(t, rep, prospect)
+			s.start()
+			id := s.call(repNumber, prospectNumber, "in_progress")
+			s.hangup(id)
+			call := s.ends(id, "completed", "completed", "api")
+			if !has(call["flags"], flag) {
+				t.Errorf("flags %v, want %s", call["flags"], flag)
+			}
+			rep.finished()
+			prospect.finished()
+		})
+	}
 }

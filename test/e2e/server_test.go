@@ -51,7 +51,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 type server struct {
 	*testing.T
 	path, config, key, url string
-	sip                    int // its UDP port
+	sip, rtp               int // its UDP port; the first of its 80 RTP ports
 	env                    []string
 	process                *exec.Cmd
 	log                    logBuffer
@@ -98,7 +98,7 @@ func freeTCP(t *testing.T) int {
 
 // servers counts them, so that each has RTP ports of its own, below those that
 // the kernel gives away.
-var servers atomic.Int32
+var servers, phones atomic.Int32
 
 // newServer configures a tandem with these trunks, written as YAML in trunks'
 // place, and what else the text says.
@@ -110,7 +110,8 @@ func newServer(t *testing.T, trunks string) *server {
 	}
 	dir := t.TempDir()
 	s := &server{T: t, path: path, config: filepath.Join(dir, "tandem.yaml"), sip: freeUDP(t), env: []string{"TRUNK_PASSWORD=secret"}}
-	http, rtp := freeTCP(t), 20000+80*int(servers.Add(1))
+	http := freeTCP(t)
+	s.rtp = 20000 + 80*int(servers.Add(1))
 	s.url = fmt.Sprintf("http://127.0.0.1:%d", http)
 	text := fmt.Sprintf(`version: 1
 sip: {listen: ["udp://127.0.0.1:%d", "tcp://127.0.0.1:%[1]d"]}
@@ -120,7 +121,7 @@ http: {listen: "127.0.0.1:%d", rate_limit: {per_second: 0}}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
 trunks:
-%s`, s.sip, rtp, rtp+79, http, filepath.Join(dir, "t.db"), trunks)
+%s`, s.sip, s.rtp, s.rtp+79, http, filepath.Join(dir, "t.db"), trunks)
 	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

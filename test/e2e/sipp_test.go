@@ -35,24 +35,13 @@ type sipp struct {
 func startSIPp(t *testing.T, scenario string, words ...string) *sipp {
 	t.Helper()
 	dir := t.TempDir()
-	text, err := os.ReadFile(filepath.Join("sipp", scenario+".xml"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	rtp, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &sipp{T: t, port: freeUDP(t), rtp: rtp, over: make(chan error, 1),
 		log: filepath.Join(dir, "messages"), errors: filepath.Join(dir, "errors")}
-	words = append(words, "rtp", s.rtpPort())
-	for i := 0; i < len(words); i += 2 {
-		text = bytes.ReplaceAll(text, []byte("@"+words[i]+"@"), []byte(words[i+1]))
-	}
-	file := filepath.Join(dir, scenario+".xml")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := fill(t, filepath.Join("sipp", scenario+".xml"), dir, append(words, "rtp", s.rtpPort())...)
 	s.process = exec.Command("sipp", "-sf", file, "-i", "127.0.0.1", "-p", strconv.Itoa(s.port),
 		"-mp", strconv.Itoa(freeUDP(t)), "-m", "1", "-nostdin", "-nd",
 		"-trace_msg", "-message_file", s.log, "-trace_err", "-error_file", s.errors,
