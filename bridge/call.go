@@ -180,7 +180,7 @@ func (c *call) ask(ctx context.Context, presses <-chan dtmf.Press) (Flag, *End) 
 		select {
 		case p := <-presses:
 			switch {
-			case p.Up:
+			case !p.Down():
 			case p.Digit == c.Limits.Digit:
 				return confirmedBy[p.Method], nil
 			case p.Digit == c.Limits.Decline:

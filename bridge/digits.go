@@ -74,7 +74,7 @@ func (c *call) pause(ctx context.Context, d time.Duration, forKey bool, presses 
 	for {
 		select {
 		case p := <-presses:
-			if p.Digit == goOnDigit && !p.Up {
+			if p.Digit == goOnDigit && p.Down() {
 				return true
 			}
 		case <-passed:
@@ -95,7 +95,7 @@ func (c *call) unlessStar(ctx context.Context, presses <-chan dtmf.Press) (_ con
 		for {
 			select {
 			case p := <-presses:
-				if p.Digit == giveUpDigit && !p.Up {
+				if p.Digit == giveUpDigit && p.Down() {
 					giveUp(End{Reason: ReasonCanceledByRep, By: ByRep})
 				}
 			case <-done:

@@ -5,219 +5,279 @@ import (
 	"time"
 )
 
-// What a block of sound must be to be a key. Levels are ratios of energy.
-const (
-	blockSamples = 160 // 20 ms: 50 Hz wide, so that neighbours are apart
-	hopSamples   = 64  // 8 ms: a 40 ms key fills two whole blocks, wherever it starts
-	hitsDown     = 2   // blocks in a row that make a press
-	missesUp     = 5   // and that end one: a drop-out of 20 ms does not, a pause of 40 ms does
-
-	leastPower    = 63000 // mean square of either tone: -36 dBm0 (ITU-T Q.24 asks for -25)
-	steadiness    = 1.7   // energy of one half of a block over the other: a 20 ms beep fills but one
-	detune        = 0.026 // share of its frequency a tone may be off (Q.24: 1.5 % is a key, 3.5 % is none)
-	twistReverse  = 6.3   // low over high, 8 dB
-	twistForward  = 6.3   // high over low, 8 dB: Q.24's 4 dB and a line's slope
-	neighbour     = 6.3   // a tone over the others of its group, 8 dB
-	purity        = 0.72  // both tones' share of all that is in the block
-	harmonicShare = 0.25  // a voice has second harmonics; keys have not
-)
-
-// Detector hears the two tones of a key in sound (ITU-T Q.23, Q.24). Two
-// high-pass stages take dial tone and hum away; blocks that overlap are then
-// measured by Goertzel filters at the eight frequencies and their second
-// harmonics. State is fixed and small.
+// Detector hears the two tones of a key in sound (ITU-T Q.23, Q.24). Behind a
+// high-pass, every 4 ms the newest 16 ms are screened for a tone of each group;
+// where there are two they are fitted by least squares, which gives their exact
+// frequencies and all that is neither. Frames of one key make a run, and a run is
+// a press once what all its frames show together is evidence enough.
 type Detector struct {
-	front  [2]highPass
-	ring   [blockSamples]float64
-	filled int // samples in ring, up to blockSamples
-	head   int // where the next one goes
-	hop    int // samples since the last block
+	least float32 // score of a press
+	dwell int     // samples a tone must last
 
-	key    byte // down now; 0 = none
-	rising byte // candidate
-	hits   int
-	misses int
-	began  uint32 // media time of the key or candidate
+	front highPass
+	win   [frameSamples]float32 // newest last, behind the high-pass
+	seen  [frameSubs][8]phasor  // the sub-blocks of win
+	fill  int                   // samples of the sub-block under way
+	raw   float32               // its sums of squares
+	after float32
+	hole  bool // part of it was lost
+	past  history
+	lost  int // samples in a row
+
+	run    run
+	last   lastPress
 	next   uint32 // media time of the next sample
 	primed bool
 }
 
-func newDetector() Detector {
-	return Detector{front: [2]highPass{newHighPass(560, 0.541), newHighPass(560, 1.307)}}
+// lastPress is the press before, whose echo may follow.
+type lastPress struct {
+	key   int8
+	end   uint32
+	level float32
+	valid bool
 }
 
-// samples takes sound that begins at media time ts. A gap of more than a packet
-// or a jump empties the ear: what was heard before it is over.
-func (d *Detector) samples(ts uint32, in []int16) (out burst) {
-	if gap := int32(ts - d.next); d.primed && gap != 0 {
-		if gap < 0 && gap > -hopSamples*100 {
-			return out // a late copy
-		}
-		d.silence(gap, &out)
+const (
+	defaultScore = 1
+	fullScale    = 32124 // of G.711, in 16-bit samples
+	lateBy       = rate / 2
+	holeAtMost   = rate * erasedEnds / 1000
+	gapAtMost    = 60 * rate // beyond it the clock has jumped and nothing was lost
+	quietest     = 150.0     // mean square of a sub-block that is not worth looking at: -45 dBm0
+)
+
+func newDetector() Detector {
+	return Detector{least: defaultScore, run: run{key: -1}}
+}
+
+// samples takes sound that begins at media time ts. What is missing before it is
+// marked lost, and neither speaks for a press nor against it; a longer gap is
+// silence. A late copy is ignored.
+func (d *Detector) samples(ts uint32, in []int16, out *burst) {
+	switch gap := int32(ts - d.next); {
+	case !d.primed || gap == 0:
+	case gap < 0 && gap >= -lateBy:
+		return
+	case gap > 0 && gap <= holeAtMost:
+		d.erase(int(gap))
+	case gap > 0 && gap <= gapAtMost:
+		d.silence(out)
 	}
 	d.primed, d.next = true, ts
 	for _, sample := range in {
-		d.push(float64(sample), &out)
-	}
-	return out
-}
-
-// silence stands for what was lost.
-func (d *Detector) silence(gap int32, out *burst) {
-	for range min(max(gap, 0), 2*blockSamples) {
-		d.push(0, out)
-	}
-}
-
-func (d *Detector) push(x float64, out *burst) {
-	for i := range d.front {
-		x = d.front[i].step(x)
-	}
-	d.ring[d.head] = x
-	d.head = (d.head + 1) % blockSamples
-	d.next++
-	d.filled = min(d.filled+1, blockSamples)
-	if d.hop++; d.hop < hopSamples || d.filled < blockSamples {
-		return
-	}
-	d.hop = 0
-	d.decide(d.block(), out)
-}
-
-// decide counts blocks into presses.
-func (d *Detector) decide(key byte, out *burst) {
-	switch {
-	case d.key != 0 && key == d.key:
-		d.misses = 0
-	case d.key != 0:
-		if d.misses++; d.misses >= missesUp || key != 0 && d.misses >= hitsDown {
-			d.release(out)
+		x := float32(sample)
+		y := d.front.step(x)
+		d.raw += x * x
+		d.after += y * y
+		d.win[frameSamples-subSamples+d.fill] = y
+		d.next++
+		if d.fill++; d.fill == subSamples {
+			d.subBlock(out)
 		}
 	}
-	if d.key != 0 {
-		return
-	}
-	if key == 0 || key != d.rising {
-		d.rising, d.hits, d.began = key, 0, d.next-blockSamples
-	}
-	if key == 0 {
-		return
-	}
-	if d.hits++; d.hits >= hitsDown {
-		d.key, d.misses = key, 0
-		out.add(Press{Digit: key, Method: MethodInBand, At: d.began, Held: d.held(0)})
+}
+
+// erase passes n samples that were lost.
+func (d *Detector) erase(n int) {
+	for ; n > 0; n-- {
+		d.hole = true
+		d.win[frameSamples-subSamples+d.fill] = 0
+		d.next++
+		if d.fill++; d.fill == subSamples {
+			d.subBlock(nil)
+		}
 	}
 }
 
-func (d *Detector) release(out *burst) {
-	out.add(Press{Digit: d.key, Method: MethodInBand, Up: true, At: d.began, Held: d.held(d.misses)})
-	d.key, d.rising, d.hits, d.misses = 0, 0, 0, 0
+// silence ends what was under way.
+func (d *Detector) silence(out *burst) {
+	d.endRun(out)
+	*d = Detector{least: d.least, dwell: d.dwell, last: d.last, run: run{key: -1}}
 }
 
-// held is how long the key has been heard, without its last misses.
-func (d *Detector) held(misses int) time.Duration {
-	n := int(d.next-d.began) - misses*hopSamples
-	return time.Duration(n) * time.Second / rate
-}
-
-// block names the key in the newest block, 0 if there is none.
-func (d *Detector) block() byte {
-	first, second := d.energy(0), d.energy(blockSamples/2)
-	total := (first + second) / blockSamples
-	if total < leastPower || first > second*steadiness || second > first*steadiness {
-		return 0
-	}
-	low, lowPower, lowOther := d.strongest(lows)
-	high, highPower, highOther := d.strongest(highs)
+// subBlock looks at the newest frame. out may be nil where the newest sub-block
+// is lost: then nothing can be reported.
+func (d *Detector) subBlock(out *burst) {
+	e := energy{d.raw / subSamples, d.after / subSamples}
+	at := &d.seen[d.past.head%frameSubs]
 	switch {
-	case lowPower < leastPower || highPower < leastPower:
-	case lowPower > highPower*twistReverse || highPower > lowPower*twistForward:
-	case lowPower < lowOther*neighbour || highPower < highOther*neighbour:
-	case lowPower+highPower < purity*total:
-	case d.power(2*lows[low]) > harmonicShare*lowPower || d.power(2*highs[high]) > harmonicShare*highPower:
-	case math.Abs(d.offset(lows[low])) > detune*lows[low] || math.Abs(d.offset(highs[high])) > detune*highs[high]:
+	case d.hole:
+		e = erased
+		*at = [8]phasor{}
+	case e.filtered < quietest:
+		*at = [8]phasor{}
 	default:
-		return keys[4*low+high]
+		demodulate((*[subSamples]float32)(d.win[frameSamples-subSamples:]), at)
 	}
-	return 0
+	d.past.add(e)
+	d.hole, d.raw, d.after, d.fill = false, 0, 0, 0
+	if d.lostFrame() {
+		d.lost += subSamples
+	} else {
+		d.lost = 0
+		d.frame(out)
+	}
+	copy(d.win[:], d.win[subSamples:])
 }
 
-// at is the block's i-th sample, oldest first.
-func (d *Detector) at(i int) float64 {
-	if i += d.head; i >= blockSamples {
-		i -= blockSamples
-	}
-	return d.ring[i]
-}
-
-// energy is the sum of squares of the half block from sample i on.
-func (d *Detector) energy(i int) (sum float64) {
-	for n := range blockSamples / 2 {
-		x := d.at(i + n)
-		sum += x * x
-	}
-	return sum
-}
-
-// strongest returns the strongest frequency of a group, its power, and that of
-// the next.
-func (d *Detector) strongest(group [4]float64) (best int, power, other float64) {
-	for i, f := range group {
-		switch p := d.power(f); {
-		case p > power:
-			best, power, other = i, p, power
-		case p > other:
-			other = p
+// lostFrame reports whether part of the newest frame was lost.
+func (d *Detector) lostFrame() bool {
+	for i := range frameSubs {
+		if d.past.ago(i).lost() {
+			return true
 		}
 	}
-	return best, power, other
+	return false
 }
 
-// power is the mean square of the block's part at a frequency.
-func (d *Detector) power(f float64) float64 {
-	re, im := d.goertzel(f, 0, blockSamples)
-	return 2 * (re*re + im*im) / (blockSamples * blockSamples)
-}
-
-// offset is how far, in Hz, the tone near f is from it: what its phase gains on
-// f from one half of the block to the next.
-func (d *Detector) offset(f float64) float64 {
-	const half = blockSamples / 2
-	re1, im1 := d.goertzel(f, 0, half)
-	re2, im2 := d.goertzel(f, half, half)
-	gain := math.Atan2(im2, re2) - math.Atan2(im1, re1) - 2*math.Pi*f*half/rate
-	return math.Remainder(gain, 2*math.Pi) * rate / (2 * math.Pi * half)
-}
-
-// goertzel is the n samples from sample i on, seen at frequency f.
-func (d *Detector) goertzel(f float64, i, n int) (re, im float64) {
-	sin, cos := math.Sincos(2 * math.Pi * f / rate)
-	var s1, s2 float64
-	for k := i; k < i+n; k++ {
-		s1, s2 = d.at(k)+2*cos*s1-s2, s1
+// frame finds the key of the newest frame and gives it to the run.
+func (d *Detector) frame(out *burst) {
+	var filtered, raw float32
+	for i := range frameSubs {
+		e := d.past.ago(i)
+		filtered += e.filtered / frameSubs
+		raw += e.raw / frameSubs
 	}
-	return s1 - s2*cos, s2 * sin
+	key, f := int8(-1), toneFrame{}
+	if filtered > quietest {
+		if low, high, ok := d.screen(filtered); ok {
+			if fit, ok := fit(&d.win, low, high); ok {
+				key, f = classify(&fit)
+				f.lf = max(0, raw-filtered-ripple(&fit))
+			}
+		}
+	}
+	d.step(key, f, out)
 }
 
-// highPass is one second-order Butterworth section.
-type highPass struct {
-	b0, b1, b2, a1, a2 float64
-	x1, x2, y1, y2     float64
+// leastPeak is the amplitude of frameLevel.
+var leastPeak = fullScale * math.Pow(10, (frameLevel-3.14)/20)
+
+// classify names the key of fitted tones, -1 if they are none.
+func classify(f *fitted) (key int8, t toneFrame) {
+	low, lowOff := nearest(&lows, f.low)
+	high, highOff := nearest(&highs, f.high)
+	twist := f.highAmp / f.lowAmp
+	const most = 3.9811 // frameTwist
+	switch {
+	case math.Abs(lowOff) > frameOffset || math.Abs(highOff) > frameOffset:
+	case twist > most || twist < 1/most:
+	case f.lowAmp < leastPeak || f.highAmp < leastPeak:
+	case f.residual > frameNoise*f.squares:
+	default:
+		return int8(4*low + high), toneFrame{
+			low: float32(f.lowAmp), high: float32(f.highAmp), lowOff: float32(lowOff), highOff: float32(highOff),
+			residual: float32(f.residual / frameSamples), squares: float32(f.squares / frameSamples),
+		}
+	}
+	return -1, t
 }
 
-func newHighPass(cut, q float64) highPass {
-	w := 2 * math.Pi * cut / rate
-	alpha := math.Sin(w) / (2 * q)
-	c, a0 := math.Cos(w), 1+alpha
-	return highPass{
-		b0: (1 + c) / 2 / a0, b1: -(1 + c) / a0, b2: (1 + c) / 2 / a0,
-		a1: -2 * c / a0, a2: (1 - alpha) / a0,
+// ripple is what the high-pass took of the tones themselves, mean square.
+func ripple(f *fitted) float32 {
+	return float32((f.lowAmp*f.lowAmp*loss(f.low) + f.highAmp*f.highAmp*loss(f.high)) / 2)
+}
+
+// nearest is the frequency of a group that hz is closest to, and how far off it
+// is, as a share.
+func nearest(group *[4]float64, hz float64) (best int, off float64) {
+	off = math.Inf(1)
+	for i, f := range group {
+		if o := hz/f - 1; math.Abs(o) < math.Abs(off) {
+			best, off = i, o
+		}
+	}
+	return best, off
+}
+
+// step gives the newest frame, of this key or none, to the run.
+func (d *Detector) step(key int8, f toneFrame, out *burst) {
+	r := &d.run
+	begin := d.next - frameSamples
+	if r.key >= 0 && key == r.key && (!r.declared || f.low >= full*r.lowRef && f.high >= full*r.highRef) {
+		r.add(f, begin, d.next)
+		d.decide(out)
+		return
+	}
+	if r.key >= 0 {
+		r.absent++
+		if key >= 0 && key != r.key {
+			if key != r.otherKey {
+				r.otherKey, r.other = key, 0
+			}
+			r.other++
+		}
+		if r.absent < absentEnds && r.other < otherEnds {
+			return
+		}
+		d.endRun(out)
+	}
+	if key >= 0 {
+		d.begin(key, f, begin)
 	}
 }
 
-func (h *highPass) step(x float64) float64 {
-	y := h.b0*x + h.b1*h.x1 + h.b2*h.x2 - h.a1*h.y1 - h.a2*h.y2
-	h.x1, h.x2 = x, h.x1
-	h.y1, h.y2 = y, h.y1
-	return y
+// begin starts a run.
+func (d *Detector) begin(key int8, f toneFrame, begin uint32) {
+	d.run = run{key: key, otherKey: -1, before: d.past.look(), lacks: NearShort}
+	level := float32(dBm0(float64(max(f.low, f.high))))
+	if l := &d.last; l.valid && l.key == key && begin-l.end < echoWithin && level < l.level-echoWeaker {
+		d.run.lacks = NearEcho
+	}
+	d.run.add(f, begin, d.next)
+}
+
+// decide declares the run a press once it has earned it.
+func (d *Detector) decide(out *burst) {
+	r := &d.run
+	if r.declared || r.lacks == NearEcho || r.n < enough {
+		return
+	}
+	s := r.sum()
+	if s.count < enough {
+		return
+	}
+	figures, lacks := r.evidence(&s)
+	switch {
+	case lacks != 0:
+	case figures.Score < d.least:
+		lacks = NearDoubtful
+	case int(int32(r.end-r.start)) < d.dwell:
+		lacks = NearShort
+	}
+	r.best, r.lacks = figures, lacks
+	if lacks == 0 {
+		r.declared = true
+		out.add(d.press())
+	}
+}
+
+// press is what there is to say of the run.
+func (d *Detector) press() Press {
+	r := &d.run
+	held := time.Duration(int32(r.end-r.start)) * time.Second / rate
+	return Press{Digit: keys[r.key], Method: MethodInBand, Near: r.lacks, At: r.start, Held: held, Figures: r.best}
+}
+
+// nearly is how many frames make a run worth a word though it is no press.
+const nearly = 4
+
+// endRun closes the run, if there is one.
+func (d *Detector) endRun(out *burst) {
+	r := &d.run
+	switch {
+	case r.key < 0:
+	case r.declared:
+		d.last = lastPress{key: r.key, end: r.end, level: r.best.Level, valid: true}
+		up := d.press()
+		up.Up = true
+		out.add(up)
+	case r.n >= nearly:
+		if s := r.sum(); r.lacks == NearShort && s.count > 0 {
+			r.best, _ = r.evidence(&s)
+		}
+		out.add(d.press())
+	}
+	r.key = -1
 }

@@ -49,6 +49,9 @@ func (l *line) rest(d time.Duration) {
 // downs and ups are the digits reported each way.
 func (l *line) downs() (downs, ups string) {
 	for _, p := range l.got {
+		if p.Near != 0 {
+			continue
+		}
 		if p.Up {
 			ups += string(p.Digit)
 		} else {

@@ -71,7 +71,9 @@ func (r *Receiver) Audio(now time.Time, timestamp uint32, samples []int16, out [
 	if !r.cfg.InBand {
 		return out
 	}
-	return r.fuse(now, r.tones.samples(timestamp, samples), out)
+	var b burst
+	r.tones.samples(timestamp, samples, &b)
+	return r.fuse(now, b, out)
 }
 
 // Info takes a digit that came by SIP INFO (ParseInfo).
@@ -93,6 +95,10 @@ func (r *Receiver) fuse(now time.Time, b burst, out []Press) []Press {
 	for _, p := range b.press[:b.n] {
 		code, ok := Code(p.Digit)
 		if !ok {
+			continue
+		}
+		if p.Near != 0 {
+			out = append(out, p)
 			continue
 		}
 		last := &r.last[code]

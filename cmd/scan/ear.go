@@ -71,6 +71,9 @@ func (e *ear) rest(now time.Time, from origin, ts uint32) {
 
 func (e *ear) note(from origin, presses []dtmf.Press) {
 	for _, p := range presses {
+		if p.Near != 0 {
+			continue
+		}
 		digit, method, start := string(p.Digit), p.Method.String(), from.place(p.At)
 		if !p.Up {
 			e.down = append(e.down, len(e.found))
