@@ -132,9 +132,9 @@ func (in *inbound) checkIdle() {
 func (in *inbound) report(presses []dtmf.Press) {
 	for _, p := range presses {
 		switch {
-		case !p.Up:
+		case p.Down():
 			in.down = p.Digit
-		case p.Digit == in.down:
+		case p.Up && p.Digit == in.down:
 			in.down, in.hushed = 0, false
 		}
 		for _, ear := range in.ears {
