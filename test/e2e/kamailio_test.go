@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -59,27 +58,6 @@ func startKamailio(t *testing.T, words ...string) *kamailio {
 		return udpBound(t, k.port)
 	})
 	return k
-}
-
-// fill copies a file to a folder, with what stands between two @ replaced.
-func fill(t *testing.T, file, dir string, words ...string) (path string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pairs := make([]string, 0, len(words))
-	for i, word := range words {
-		if i%2 == 0 {
-			word = "@" + word + "@"
-		}
-		pairs = append(pairs, word)
-	}
-	path = filepath.Join(dir, filepath.Base(file))
-	if err := os.WriteFile(path, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }
 
 // phone is a baresip that is registered under a number without its +.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -30,8 +31,8 @@ type sipp struct {
 	over    chan error
 }
 
-// startSIPp starts it for one call. words are what stands in the scenario between
-// two @, and what to put there.
+// startSIPp starts it for one call, or as many as the word calls says. words are what
+// stands in the scenario between two @, and what to put there.
 func startSIPp(t *testing.T, scenario string, words ...string) *sipp {
 	t.Helper()
 	dir := t.TempDir()
@@ -41,9 +42,13 @@ func startSIPp(t *testing.T, scenario string, words ...string) *sipp {
 	}
 	s := &sipp{T: t, port: freeUDP(t), rtp: rtp, over: make(chan error, 1),
 		log: filepath.Join(dir, "messages"), errors: filepath.Join(dir, "errors")}
-	file := fill(t, filepath.Join("sipp", scenario+".xml"), dir, append(words, "rtp", s.rtpPort())...)
+	file := fill(t, filepath.Join("sipp", scenario+".xml"), dir, append(words, "rtp", s.rtpPort(), "contact", "[local_ip]:[local_port]")...)
+	calls := "1"
+	if i := slices.Index(words, "calls"); i >= 0 {
+		calls = words[i+1]
+	}
 	s.process = exec.Command("sipp", "-sf", file, "-i", "127.0.0.1", "-p", strconv.Itoa(s.port),
-		"-mp", strconv.Itoa(freeUDP(t)), "-m", "1", "-nostdin", "-nd",
+		"-mp", strconv.Itoa(freeUDP(t)), "-m", calls, "-nostdin", "-nd",
 		"-trace_msg", "-message_file", s.log, "-trace_err", "-error_file", s.errors,
 		"-timeout", "90", "-timeout_error")
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
