@@ -23,6 +23,7 @@ func (c *call) hunt(ctx context.Context, side Side, inv sip.Invite, sound *media
 	giveUp := time.Now().Add(c.Limits.Hunt)
 	for attempt := 1; ; attempt++ {
 		route := c.routes[side][0]
+		inv.Timeouts.Hunt = max(time.Until(giveUp), 1) // for the trunk's own targets
 		leg, failed, end := c.attempt(ctx, side, route, attempt, inv, sound)
 		if failed == nil {
 			return leg, end

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,11 @@ func network(text string) (netip.Prefix, error) {
 	}
 	return netip.ParsePrefix(text)
 }
+
+var (
+	hostName  = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)+[A-Za-z0-9-]+\.?$`)
+	proxyForm = regexp.MustCompile(`^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+)
 
 // Networks reads a list that was checked.
 func Networks(texts []string) (networks []netip.Prefix) {
@@ -123,8 +129,8 @@ func (d *decoder) checkSIP(s *SIP) {
 		d.at("sip.listen", "needs a udp:// listener", CodeType, "")
 	}
 	if s.PublicAddress != "auto" {
-		if _, err := netip.ParseAddr(s.PublicAddress); err != nil {
-			d.at("sip.public_address", fmt.Sprintf("%q is neither auto nor an IP", s.PublicAddress), CodeType, "")
+		if _, err := netip.ParseAddr(s.PublicAddress); err != nil && !hostName.MatchString(s.PublicAddress) {
+			d.at("sip.public_address", fmt.Sprintf("%q is neither auto, nor an IP, nor a name", s.PublicAddress), CodeType, "")
 		}
 	}
 	for i, text := range s.AllowFrom {
@@ -162,8 +168,7 @@ func (d *decoder) checkLater(c *Config) {
 
 func (d *decoder) checkTrunk(path string, t *Trunk) {
 	for key, set := range map[string]bool{
-		"transport":          t.Transport == "tls" || t.Transport == "auto",
-		"outbound_proxy":     t.OutboundProxy != "",
+		"transport":          t.Transport == "tls",
 		"auth.mode":          t.Auth.Mode == "register",
 		"srtp":               t.SRTP != "none",
 		"limits.daily_spend": t.Limits.DailySpend != "",
@@ -171,6 +176,9 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 		if set {
 			d.at(path+"."+key, "is not in this version yet", CodeLater, "leave it out")
 		}
+	}
+	if t.OutboundProxy != "" && !proxyForm.MatchString(t.OutboundProxy) {
+		d.at(path+".outbound_proxy", fmt.Sprintf("%q is not a host, or a host and a port", t.OutboundProxy), CodeType, "write sbc.example.com:5060")
 	}
 	switch {
 	case t.Auth.Mode == "digest" && (t.Auth.Username == "" || t.Auth.Password == ""):

@@ -28,7 +28,7 @@ type Config struct {
 type SIP struct {
 	Listen        []string  `key:"listen" default:"udp://0.0.0.0:5060,tcp://0.0.0.0:5060" doc:"restart to change"`
 	TLS           TLS       `key:"tls" doc:"for tls:// listeners"`
-	PublicAddress string    `key:"public_address" default:"auto" doc:"auto, or the IP put in Contact, Via and SDP; auto = the address of the route to each trunk"`
+	PublicAddress string    `key:"public_address" default:"auto" doc:"auto, or the IP or name put in Contact, Via and SDP; auto = what the trunk sees us as, else the address of the route to it"`
 	UserAgent     string    `key:"user_agent" default:"tandem" doc:"User-Agent header"`
 	Timers        SIPTimers `key:"timers" doc:"RFC 3261"`
 	AllowFrom     []string  `key:"allow_from" default:"trunks" doc:"who may send us SIP: trunks, and networks in CIDR"`
@@ -92,9 +92,9 @@ type Numbers struct {
 type Trunk struct {
 	Preset              string            `key:"preset" default:"generic" doc:"fills everything below that is not set: a name, or a .yaml file of your own"`
 	Host                string            `key:"host" required:"true" doc:"address or name"`
-	Transport           string            `key:"transport" default:"udp" oneof:"udp,tcp,tls,auto" doc:"udp | tcp"`
-	Port                int               `key:"port" default:"0" min:"0" max:"65535" doc:"0 = 5060"`
-	OutboundProxy       string            `key:"outbound_proxy" doc:"where requests go instead"`
+	Transport           string            `key:"transport" default:"udp" oneof:"udp,tcp,tls,auto" doc:"udp | tcp | auto; auto = what NAPTR and SRV say"`
+	Port                int               `key:"port" default:"0" min:"0" max:"65535" doc:"0 = what SRV says, else 5060"`
+	OutboundProxy       string            `key:"outbound_proxy" doc:"host or host:port that requests go to instead"`
 	Auth                Auth              `key:"auth" doc:"who we are there"`
 	Register            Register          `key:"register" doc:"with auth.mode register"`
 	Dial                Dial              `key:"dial" doc:"how numbers are dialled"`

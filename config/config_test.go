@@ -85,7 +85,7 @@ func TestChecks(t *testing.T) {
 		"media: {rtp_ports: 9-8}":                      "is not a range",
 		"sip: {listen: [\"tls://0.0.0.0:5061\"]}":      CodeLater,
 		"sip: {listen: [\"tcp://0.0.0.0:5060\"]}":      "needs a udp://",
-		"sip: {public_address: there}":                 "neither auto nor an IP",
+		"sip: {public_address: there}":                 "neither auto, nor an IP",
 		"metrics: {listen: here}":                      "is not an address",
 		"call_flow: {confirm: {decline_digit: \"1\"}}": "same key",
 		"media: {fast_path: kernel}":                   CodeLater,

@@ -236,6 +236,7 @@ func TestRefusals(t *testing.T) {
 				if ack.branch() != inv.branch() || ack.param("to", "tag") != "callee" {
 					t.Errorf("ACK %v", ack)
 				}
+				tt.want.Rang = true
 				var got *Error
 				if err := d.fails(); !errors.As(err, &got) || *got != tt.want {
 					t.Errorf("%#v, want %#v", got, tt.want)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"time"
 )
 
@@ -59,6 +57,7 @@ type Timeouts struct {
 	Progress time.Duration // INVITE to the first 18x: ErrNoProgress
 	Ring     time.Duration // first 18x to an answer: ErrNoAnswer
 	Absolute time.Duration // INVITE to an answer: ErrNoAnswer
+	Hunt     time.Duration // first INVITE to the last that goes to another target of the trunk
 }
 
 // Progress is a provisional response, 101–199.
@@ -74,31 +73,9 @@ type SentInfo struct {
 	At     time.Time
 }
 
-// Dial places a call and waits until it is answered. It returns the Leg, whose
-// 2xx has been ACKed; or an *Error with the far end's refusal or the time-out
-// that passed; or the Cause of ctx, at once, if that ends first; or whatever
-// Guard or Save refused with. With an error nothing is left ringing: what there
-// is to CANCEL or to hang up is the Endpoint's from here on.
-func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
-	rang, tell := false, inv.OnProgress
-	inv.OnProgress = func(p Progress) {
-		rang = rang || p.Code >= 180
-		if tell != nil {
-			tell(p)
-		}
-	}
-	l, err := e.dial(ctx, inv)
-	var failed *Error
-	if errors.As(err, &failed) {
-		failed.Rang = rang
-		e.trunks[inv.Trunk].refused(failed)
-	}
-	return l, err
-}
-
-// dial is Dial at one target of the trunk.
-func (e *Endpoint) dial(ctx context.Context, inv Invite) (*Leg, error) {
-	l, err := e.prepare(ctx, inv)
+// dial is Dial at one target of a trunk.
+func (e *Endpoint) dial(ctx context.Context, t *trunk, at target, inv Invite) (*Leg, error) {
+	l, err := e.prepare(ctx, t, at, inv)
 	if err != nil {
 		inv.over()
 		return nil, err
@@ -118,68 +95,18 @@ func (e *Endpoint) dial(ctx context.Context, inv Invite) (*Leg, error) {
 	return l, nil
 }
 
-// prepare finds the way to the trunk and writes down who calls whom.
-func (e *Endpoint) prepare(ctx context.Context, inv Invite) (*Leg, error) {
-	t := e.trunks[inv.Trunk]
-	if t == nil {
-		return nil, fmt.Errorf("trunk %s: %w", inv.Trunk, ErrNoTrunk)
-	}
-	hop, err := e.locator.hop(ctx, &t.TrunkConfig, func(a netip.Addr) bool { return e.socketFor(a) != nil })
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		t.failed(err)
-		return nil, &Error{Err: err}
-	}
-	s, err := t.identify(inv)
+// prepare writes down who calls whom, and from where.
+func (e *Endpoint) prepare(ctx context.Context, t *trunk, at target, inv Invite) (*Leg, error) {
+	s, err := t.identify(inv, at.transport)
 	if err != nil {
 		return nil, fmt.Errorf("trunk %s: %w", t.Name, err)
 	}
-	sock := e.socketFor(hop.Addr())
-	s.Hop, s.Bind, s.Transport = hop, sock.bind, t.Transport
-	if s.Public, err = e.public(t, sock, hop); err != nil {
+	sock := e.socketFor(at.addr.Addr())
+	s.Hop, s.Bind, s.Transport = at.addr, sock.bind, at.transport
+	if s.Public, err = e.public(ctx, t, sock, at); err != nil {
 		return nil, &Error{Err: fmt.Errorf("%w: %w", ErrUnreachable, err)}
 	}
 	return e.newLeg(ctx, t, inv, s), nil
-}
-
-// public is the address Via and Contact show on the way to hop.
-func (e *Endpoint) public(t *trunk, sock *socket, hop netip.AddrPort) (netip.AddrPort, error) {
-	addr, port := t.Local.Addr(), t.Local.Port()
-	if port == 0 {
-		port = e.listenPort(t.Transport, sock)
-	}
-	if !addr.IsValid() || addr.IsUnspecified() {
-		addr = sock.bind.Addr()
-	}
-	if addr.IsUnspecified() {
-		var err error
-		if addr, err = routeSource(hop); err != nil {
-			return netip.AddrPort{}, err
-		}
-	}
-	return netip.AddrPortFrom(addr, port), nil
-}
-
-// listenPort is where the trunk can reach us over its transport.
-func (e *Endpoint) listenPort(transport string, sock *socket) uint16 {
-	if transport == "tcp" && len(e.cfg.TCP) > 0 {
-		if addr, err := netip.ParseAddrPort(e.cfg.TCP[0].Addr().String()); err == nil {
-			return addr.Port()
-		}
-	}
-	return sock.bind.Port()
-}
-
-// routeSource asks the kernel which of our addresses it would use towards hop.
-func routeSource(hop netip.AddrPort) (netip.Addr, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(hop))
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("route: %w", err)
-	}
-	defer conn.Close()
-	return addressOf(conn.LocalAddr()), nil
 }
 
 // The verdict is what Dial returns. It falls once: giveUp and claim race for it.

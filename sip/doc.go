@@ -31,9 +31,9 @@
 // RFC 3261 §8 (user agent), §9 (CANCEL), §12 (dialogs, loose and strict routes),
 // §13 and §14 (INVITE, re-INVITE, glare), §15 (BYE), §22 (digest, with RFC 7616
 // and 8760), RFC 3262 (reliable provisionals), RFC 3311 (UPDATE), RFC 3326
-// (Reason), RFC 3581 (rport), RFC 4028 (session timers), RFC 6026 (accepted
+// (Reason), RFC 3263 (locating servers), RFC 3581 (rport), RFC 4028 (session timers), RFC 6026 (accepted
 // INVITEs), RFC 6086 (INFO).
-// Not here yet: RFC 3263 beyond addresses (locate.go), registration, and TLS.
+// Not here yet: registration, and TLS.
 //
 // # The library
 //

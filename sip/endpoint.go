@@ -34,8 +34,9 @@ type Config struct {
 	// InviteTimeout ends an INVITE that gets no response at all; 0 = 64*T1.
 	InviteTimeout time.Duration
 
-	// Resolve looks a trunk's name up; nil = the system's resolver.
-	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+	// DNS sends one query in its wire format (RFC 1035) and returns the response;
+	// nil = to the servers of /etc/resolv.conf.
+	DNS func(ctx context.Context, query []byte) ([]byte, error)
 
 	// Save makes a Snapshot durable before it returns. It is called before an
 	// INVITE leaves (an error means that nothing is sent and Dial fails), before
@@ -74,6 +75,7 @@ type Endpoint struct {
 	ctx     context.Context // ends when nothing is waited for any more
 	stop    context.CancelFunc
 	serving sync.WaitGroup
+	keepers sync.WaitGroup // what watches the trunks
 }
 
 // legKey finds a leg from before its INVITE leaves: the remote tag comes later.
@@ -98,12 +100,17 @@ func Open(cfg Config) (*Endpoint, error) {
 		e.cfg.UserAgent = "tandem"
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
-	e.locator = newLocator(cfg.Resolve, e.allow)
+	e.locator = newLocator(newResolver(cfg.DNS), e.allow, func(a netip.Addr) bool { return e.socketFor(a) != nil })
 	if err := e.open(); err != nil {
 		e.stop()
 		return nil, errors.Join(err, e.closeSockets())
 	}
 	e.serve()
+	for _, name := range e.order {
+		if t := e.trunks[name]; t.Keepalive.Every > 0 {
+			e.keepers.Go(func() { e.watch(t) })
+		}
+	}
 	return e, nil
 }
 
@@ -144,11 +151,9 @@ func (e *Endpoint) open() error {
 // letIn opens the guard for a trunk. A name that cannot be resolved now is
 // tried again by every Dial.
 func (e *Endpoint) letIn(t *TrunkConfig) {
-	addrs, err := e.locator.addresses(e.ctx, t.Host)
-	if err != nil {
+	if _, err := e.locator.targets(e.ctx, t); err != nil {
 		e.log.Warn("sip: trunk cannot be resolved yet", "trunk", t.Name, "err", err)
 	}
-	e.allow.add(addrs...)
 }
 
 // startStack builds sipgo's transport and transaction layers around our tap.
@@ -220,6 +225,7 @@ func (e *Endpoint) Close() error {
 		l.do(l.leave)
 	}
 	<-done
+	e.keepers.Wait()
 
 	e.txl.Close()
 	err := errors.Join(e.tpl.Close(), e.closeSockets())

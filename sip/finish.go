@@ -156,7 +156,7 @@ func (e *Endpoint) orphan(res *sipmsg.Response) {
 func (e *Endpoint) trunkAt(addr netip.Addr) *trunk {
 	for _, name := range e.order {
 		t := e.trunks[name]
-		if slices.Contains(e.locator.known(t.Host), addr) {
+		if e.locator.at(name, addr) {
 			return t
 		}
 	}

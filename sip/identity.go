@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -124,7 +123,7 @@ func uriHost(host string) string {
 }
 
 // identify starts a leg's state: who calls, and whom.
-func (t *TrunkConfig) identify(inv Invite) (Snapshot, error) {
+func (t *TrunkConfig) identify(inv Invite, transport string) (Snapshot, error) {
 	to, err := cleanNumber(inv.To)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("number: %w", err)
@@ -146,12 +145,7 @@ func (t *TrunkConfig) identify(inv Invite) (Snapshot, error) {
 		To:       "<sip:" + user + "@" + host + ">",
 		URI:      "sip:" + user + "@" + host,
 	}
-	if t.Port != 0 && int(t.Port) != sipmsg.DefaultUdpPort {
-		s.URI += ":" + strconv.Itoa(int(t.Port))
-	}
-	if t.Transport == "tcp" {
-		s.URI += ";transport=tcp"
-	}
+	s.URI += t.uriTail(transport)
 	if _, ok := sipURI(s.URI); !ok {
 		return Snapshot{}, errors.New("number: makes no address with this prefix and host")
 	}

@@ -85,7 +85,7 @@ func FuzzCallerIdentity(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, from, name, to string) {
 		inv := Invite{From: from, FromName: name, To: to}
-		s, err := trunk.identify(inv)
+		s, err := trunk.identify(inv, "udp")
 		if err != nil {
 			return
 		}

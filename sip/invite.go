@@ -92,7 +92,7 @@ func (l *Leg) transmit(a *attempt) error {
 		return l.unreachable(err)
 	}
 	send := func() (err error) {
-		if a.tx, err = l.e.txl.Request(l.e.ctx, a.req); err != nil {
+		if a.tx, err = l.e.request(a.req); err != nil {
 			return l.unreachable(err)
 		}
 		return nil

@@ -61,21 +61,25 @@ func hostPort(addr netip.AddrPort) string {
 
 // contact is our Contact header value in this leg.
 func (s *Snapshot) contact() string {
-	params := ""
-	if s.Transport == "tcp" {
-		params = ";transport=tcp"
+	return "<" + s.contactURI("tandem") + ">"
+}
+
+// contactURI is where requests to user reach us.
+func (s *Snapshot) contactURI(user string) string {
+	uri := "sip:" + user + "@" + hostPort(s.Public)
+	switch s.Transport {
+	case "tcp":
+		uri += ";transport=tcp"
+	case "tls": // whose default port is another
+		uri = "sip:" + user + "@" + s.Public.String() + ";transport=tls"
 	}
-	return "<sip:tandem@" + hostPort(s.Public) + params + ">"
+	return uri
 }
 
 // via makes a Via header of this leg with the given branch.
 func (s *Snapshot) via(branch string) *sipmsg.ViaHeader {
-	transport := "UDP"
-	if s.Transport == "tcp" {
-		transport = "TCP"
-	}
 	v := &sipmsg.ViaHeader{
-		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: transport,
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: sipmsg.NetworkToUpper(s.Transport),
 		Host: s.Public.Addr().String(), Port: int(s.Public.Port()),
 	}
 	v.Params.Add("branch", branch)

@@ -49,6 +49,7 @@ type Metrics struct {
 	cpsWaits                   *prometheus.CounterVec
 	cpsWait                    *prometheus.HistogramVec
 	authFailures               *prometheus.CounterVec
+	options                    *prometheus.HistogramVec
 
 	methods map[string]bool
 	codes   map[int]string
@@ -75,12 +76,17 @@ func NewMetrics(reg prometheus.Registerer, trunks []string) *Metrics {
 			NativeHistogramBucketFactor: 1.1,
 		}, []string{"trunk"}),
 		authFailures: counter("tandem_trunk_auth_failures_total", "Digest challenges of the trunk that ended in failure.", "trunk", "reason"),
+		options: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tandem_trunk_options_seconds", Help: "Round trips of OPTIONS to the trunk.",
+			Buckets:                     []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8},
+			NativeHistogramBucketFactor: 1.1,
+		}, []string{"trunk"}),
 
 		methods: make(map[string]bool),
 		codes:   make(map[int]string),
 	}
 	reg.MustRegister(m.requests, m.responses, m.retransmissions, m.timeouts, m.dropped, m.up, m.inUse, m.reserved,
-		m.limit, m.cpsLimit, m.cpsWaits, m.cpsWait, m.authFailures)
+		m.limit, m.cpsLimit, m.cpsWaits, m.cpsWait, m.authFailures, m.options)
 	m.zero(trunks)
 	return m
 }
@@ -114,6 +120,7 @@ func (m *Metrics) zero(trunks []string) {
 		m.trunk(TrunkConfig{Name: name})
 		m.cpsWaits.WithLabelValues(name)
 		m.cpsWait.WithLabelValues(name)
+		m.options.WithLabelValues(name)
 		for _, reason := range []string{authRefused, authUnsupported} {
 			m.authFailures.WithLabelValues(name, reason)
 		}
@@ -192,6 +199,12 @@ func (m *Metrics) trunkUp(name string, up bool) {
 		value = 1
 	}
 	m.up.WithLabelValues(name).Set(value)
+}
+
+func (m *Metrics) probed(name string, took time.Duration) {
+	if m != nil {
+		m.options.WithLabelValues(name).Observe(took.Seconds())
+	}
 }
 
 func (m *Metrics) channels(name string, inUse, reserved int) {

@@ -24,10 +24,18 @@ func (e *Endpoint) t1() time.Duration {
 // roundTrip sends any request but INVITE and ACK, and waits for its final
 // response: 64*T1 at most (RFC 3261 Timer F).
 func (e *Endpoint) roundTrip(req *sipmsg.Request) (*sipmsg.Response, error) {
-	ctx, cancel := context.WithTimeout(e.ctx, tcpTimeout)
-	defer cancel()
+	return e.ask(e.ctx, req)
+}
+
+// request gives a request to a transaction.
+func (e *Endpoint) request(req *sipmsg.Request) (*sipmsg.ClientTx, error) {
+	return e.txl.Request(e.ctx, req)
+}
+
+// ask is roundTrip that gives up when ctx ends.
+func (e *Endpoint) ask(ctx context.Context, req *sipmsg.Request) (*sipmsg.Response, error) {
 	e.metrics.message(outbound, req)
-	tx, err := e.txl.Request(ctx, req)
+	tx, err := e.request(req)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", req.Method, ErrUnreachable, err)
 	}
@@ -44,8 +52,12 @@ func (e *Endpoint) roundTrip(req *sipmsg.Request) (*sipmsg.Response, error) {
 				e.metrics.timeout(req.Method)
 			}
 			return nil, fmt.Errorf("%s: %w: %w", req.Method, ErrUnreachable, err)
-		case <-e.ctx.Done():
-			return nil, fmt.Errorf("%s: %w", req.Method, ErrClosed)
+		case <-ctx.Done():
+			if e.ctx.Err() != nil {
+				return nil, fmt.Errorf("%s: %w", req.Method, ErrClosed)
+			}
+			e.metrics.timeout(req.Method)
+			return nil, fmt.Errorf("%s: %w: %w", req.Method, ErrUnreachable, ErrNoResponse)
 		}
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	sipmsg "github.com/emiago/sipgo/sip"
 )
 
 // TrunkConfig is one trunk: where it is, who we are there, how it wants numbers
@@ -16,8 +14,9 @@ import (
 type TrunkConfig struct {
 	Name      string
 	Host      string // address or name
-	Port      uint16 // 0 = 5060
-	Transport string // udp or tcp; "" = udp
+	Port      uint16 // 0 = what SRV says, else 5060, or 5061 for tls
+	Transport string // udp, tcp, tls, or auto: what NAPTR and SRV say; "" = udp
+	Proxy     string // host or host:port; requests go there instead; "" = none
 
 	Username, Password string // digest; Username "" = none
 	Realm              string // only this realm is answered; "" = any
@@ -25,7 +24,10 @@ type TrunkConfig struct {
 	// Local is what Via and Contact say: the public address behind a NAT. An
 	// unset address is the socket's own, or that of the route to the trunk if
 	// the socket has none; an unset port is the socket's.
-	Local netip.AddrPort
+	Local     netip.AddrPort
+	LocalName string // a name that is looked up for the address of Local; "" = none
+
+	Keepalive Keepalive
 
 	FromUser       string   // user part of From; "" = the caller id
 	FromDomain     string   // host part of From and of identities; "" = Host
@@ -48,18 +50,21 @@ type TrunkConfig struct {
 // TrunkStatus is the live state of a trunk. It holds no secret.
 type TrunkStatus struct {
 	Name       string
-	Up         bool      // the last INVITE got some response, or none was sent yet
+	Up         bool      // OPTIONS are answered; or, where none are sent, the last INVITE was
+	Watched    bool      // OPTIONS are sent
 	Since      time.Time // of Up; zero when none was sent yet
 	Channels   int       // the limit, ≤ 0 = none
 	Reserved   int       // channels promised to calls, InUse included
 	InUse      int       // legs up or being set up
 	CPS        float64   // the limit, ≤ 0 = none
-	Busy       time.Time // it has asked to be left alone until then (503, Retry-After)
+	Busy       time.Time // others go first until then: it did not answer, or said Retry-After
 	LastFailed string    // what went wrong last, in English; "" = nothing yet
 }
 
 // Usable reports whether calls should go there before they go elsewhere.
-func (s *TrunkStatus) Usable() bool { return s.Up && !time.Now().Before(s.Busy) }
+func (s *TrunkStatus) Usable() bool {
+	return (s.Up || !s.Watched) && !time.Now().Before(s.Busy)
+}
 
 // trunk is a TrunkConfig at work.
 type trunk struct {
@@ -71,6 +76,8 @@ type trunk struct {
 	inUse      int
 	up         bool
 	since      time.Time
+	answers    int            // to OPTIONS, in a row; negative = none
+	seen       netip.AddrPort // what the trunk says that we come from
 	busy       time.Time
 	lastFailed string
 	nextSlot   time.Time // when the next INVITE may leave
@@ -95,8 +102,11 @@ func (t *TrunkConfig) check() error {
 		return fmt.Errorf("it has no name")
 	case t.Host == "" || !headerSafe(t.Host):
 		return fmt.Errorf("host %q is no host", t.Host)
-	case t.Transport != "udp" && t.Transport != "tcp":
-		return fmt.Errorf("transport %q is neither udp nor tcp", t.Transport)
+	case !slices.Contains([]string{"udp", "tcp", "tls", transportAuto}, t.Transport):
+		return fmt.Errorf("transport %q is none of udp, tcp, tls, auto", t.Transport)
+	}
+	if _, _, err := splitHostPort(t.Proxy); t.Proxy != "" && err != nil {
+		return fmt.Errorf("proxy %q: %w", t.Proxy, err)
 	}
 	if !slices.Contains([]string{"", "none", "accept", "request"}, t.SessionTimer.Mode) {
 		return fmt.Errorf("session timer %q is none of none, accept, request", t.SessionTimer.Mode)
@@ -138,43 +148,11 @@ func (t *trunk) change(f func()) {
 	t.count.channels(t.Name, t.inUse, max(0, t.reserved-t.inUse))
 }
 
-// heard notes that the trunk responds.
-func (t *trunk) heard() {
-	t.setUp(true, "")
-}
-
-// failed notes that it does not.
-func (t *trunk) failed(why error) {
-	t.setUp(false, why.Error())
-}
-
-// refused notes that it wants to be left alone for a while (RFC 3261 §21.5.4).
-func (t *trunk) refused(why *Error) {
-	if why.Code != sipmsg.StatusServiceUnavailable || why.RetryAfter <= 0 {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.busy, t.lastFailed = time.Now().Add(why.RetryAfter), why.Error()
-}
-
-func (t *trunk) setUp(up bool, why string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.up != up || t.since.IsZero() {
-		t.up, t.since = up, time.Now()
-	}
-	if why != "" {
-		t.lastFailed = why
-	}
-	t.count.trunkUp(t.Name, up)
-}
-
 func (t *trunk) status() TrunkStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return TrunkStatus{
-		Name: t.Name, Up: t.up, Since: t.since,
+		Name: t.Name, Up: t.up, Watched: t.Keepalive.Every > 0, Since: t.since,
 		Channels: t.Channels, Reserved: t.reserved, InUse: t.inUse,
 		CPS: t.CPS, Busy: t.busy, LastFailed: t.lastFailed,
 	}

@@ -3,7 +3,6 @@ package sip
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -187,56 +186,6 @@ func TestNothingIsInjected(t *testing.T) {
 			cancel()
 		}
 		w.silence(time.Second)
-	})
-}
-
-func TestTrunkByName(t *testing.T) {
-	lookups := 0
-	inBubble(t, func(w *world) {
-		d := w.dial(invite())
-		inv := w.expect("INVITE")
-		if inv.uri() != "sip:+441632960001@carrier.example" {
-			t.Errorf("to %s", inv.uri())
-		}
-		// The name turns to another address; this call does not.
-		w.respond(inv, "180 Ringing", "x", "Record-Route: <sip:carrier.example;lr>")
-		<-time.After(2 * resolveTTL)
-		d.cancel(errEnough)
-		_ = d.fails()
-		w.refuseCancelled(inv)
-
-		other := newPeer(t, w.wire, "10.0.0.3:5060")
-		d = w.dial(invite())
-		inv = other.expect("INVITE")
-		other.respond(inv, "486 Busy Here", "x")
-		other.expect("ACK")
-		_ = d.fails()
-	}, withTrunks(TrunkConfig{Name: "carrier", Host: "carrier.example"}), func(c *Config) {
-		c.Resolve = func(_ context.Context, host string) ([]netip.Addr, error) {
-			if host != "carrier.example" {
-				return nil, fmt.Errorf("no such host %s", host)
-			}
-			lookups++
-			if lookups > 1 {
-				return []netip.Addr{netip.MustParseAddr("10.0.0.3")}, nil
-			}
-			return []netip.Addr{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("10.0.0.2")}, nil
-		}
-	})
-}
-
-func TestTrunkCannotBeResolved(t *testing.T) {
-	inBubble(t, func(w *world) {
-		_, err := w.e.Dial(context.Background(), invite())
-		var failed *Error
-		if !errors.As(err, &failed) || !errors.Is(err, ErrUnreachable) {
-			t.Errorf("%v", err)
-		}
-		if s := w.e.Trunks()[0]; s.Up || s.InUse != 0 {
-			t.Errorf("%+v", s)
-		}
-	}, withTrunks(TrunkConfig{Name: "carrier", Host: "carrier.example"}), func(c *Config) {
-		c.Resolve = func(context.Context, string) ([]netip.Addr, error) { return nil, errEnough }
 	})
 }
 

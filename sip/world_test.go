@@ -180,3 +180,5 @@ func (w *world) states() []State {
 }
 
 func localhost() netip.Addr { return netip.MustParseAddr("127.0.0.1") }
+
+func localhostPort(port uint16) netip.AddrPort { return netip.AddrPortFrom(localhost(), port) }

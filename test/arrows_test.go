@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 // doors is which folders may import a library; a test of theirs may too.
 var doors = map[string][]string{
 	"github.com/emiago/sipgo":               {"sip"},
+	"github.com/miekg/dns":                  {"sip"},
 	"github.com/pion":                       {"media"},
 	"github.com/zaf/g711":                   {"media"},
 	"github.com/nyaruka/phonenumbers":       {"bridge"},

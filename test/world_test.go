@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -120,9 +121,7 @@ func (w *world) wire() app.Wire {
 			return w.listeners[addr], nil
 		},
 		ListenRTP: func(at netip.AddrPort) (media.PacketConn, error) { return w.net.Listen(at) },
-		Resolve: func(_ context.Context, host string) ([]netip.Addr, error) {
-			return nil, fmt.Errorf("there is no %s", host)
-		},
+		DNS:       func(context.Context, []byte) ([]byte, error) { return nil, errors.New("there is no DNS") },
 	}
 }
 
@@ -136,6 +135,7 @@ trunks:
     host: %s
     auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+12025550199"]
+    keepalive: {options: 0s} # the ladders are of calls
 http: {listen: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}

@@ -30,7 +30,7 @@ type Wire struct {
 	ListenUDP func(netip.AddrPort) (net.PacketConn, error) // SIP
 	ListenTCP func(addr string) (net.Listener, error)      // SIP, HTTP and metrics
 	ListenRTP func(netip.AddrPort) (media.PacketConn, error)
-	Resolve   func(ctx context.Context, host string) ([]netip.Addr, error)
+	DNS       func(ctx context.Context, query []byte) ([]byte, error) // nil = the system's servers
 }
 
 // RealWire is the machine's own network.
@@ -41,9 +41,6 @@ func RealWire(dscp int) Wire {
 		},
 		ListenTCP: func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) },
 		ListenRTP: media.UDP(dscp),
-		Resolve: func(ctx context.Context, host string) ([]netip.Addr, error) {
-			return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-		},
 	}
 }
 
@@ -150,7 +147,7 @@ func (a *App) bind() netip.Addr {
 func (a *App) openSIP(context.Context) error {
 	cfg := sip.Config{
 		UserAgent: a.cfg.SIP.UserAgent, T1: a.cfg.SIP.Timers.T1, InviteTimeout: a.cfg.SIP.Timers.InviteTimeout,
-		AllowFrom: config.Networks(a.cfg.SIP.AllowFrom), Resolve: a.wire.Resolve, Save: a.saveLeg,
+		AllowFrom: config.Networks(a.cfg.SIP.AllowFrom), DNS: a.wire.DNS, Save: a.saveLeg,
 		Log: a.log, Metrics: sip.NewMetrics(a.registry, a.cfg.TrunkNames()),
 		Draining: func() bool { return a.bridge != nil && a.bridge.Draining() },
 	}
@@ -226,7 +223,7 @@ func (a *App) openBridge(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.routes = newRoutes(a.cfg, a.wire.Resolve, a.endpoint.Trunks)
+	a.routes = &routes{cfg: a.cfg, endpoint: a.endpoint}
 	policy := a.routes.policy()
 	a.bridge = bridge.New(bridge.Config{
 		Trunks: dialer{a.endpoint}, Sound: a.pool, Route: a.routes.find, Policy: func() *bridge.Policy { return policy },

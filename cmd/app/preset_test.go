@@ -116,9 +116,7 @@ func firstRequest(t *testing.T, cfg *config.Config, to string) string {
 	endpoint, err := sip.Open(sip.Config{
 		UDP: []net.PacketConn{wire}, Trunks: []sip.TrunkConfig{(&App{cfg: cfg}).trunk("carrier")},
 		UserAgent: cfg.SIP.UserAgent, Log: slog.New(slog.DiscardHandler),
-		Resolve: func(context.Context, string) ([]netip.Addr, error) {
-			return []netip.Addr{netip.MustParseAddr("198.51.100.1")}, nil
-		},
+		DNS: everywhere,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -144,6 +142,22 @@ func firstRequest(t *testing.T, cfg *config.Config, to string) string {
 		t.Error(err)
 	}
 	return strings.ReplaceAll(random.ReplaceAllString(text, "${1}RANDOM"), "\r\n", "\n") + "\n"
+}
+
+// everywhere is a DNS in which every name has the address 198.51.100.1, and no
+// other record.
+func everywhere(_ context.Context, query []byte) ([]byte, error) {
+	end := 12
+	for query[end] != 0 {
+		end += 1 + int(query[end])
+	}
+	response := append(append([]byte(nil), query[:2]...), 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0)
+	response = append(response, query[12:end+5]...)
+	if query[end+1] == 0 && query[end+2] == 1 { // A
+		response[7] = 1
+		response = append(response, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 198, 51, 100, 1)
+	}
+	return response, nil
 }
 
 // golden compares with a file, or writes it with -update.

@@ -2,12 +2,9 @@ package app
 
 import (
 	"context"
-	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"tandem/bridge"
@@ -20,8 +17,9 @@ import (
 func (a *App) trunk(name string) sip.TrunkConfig {
 	t := a.cfg.Trunks[name]
 	cfg := sip.TrunkConfig{
-		Name: name, Host: t.Host, Port: uint16(t.Port), Transport: t.Transport,
-		Realm: t.Auth.Realm, FromDomain: t.Identity.FromDomain,
+		Name: name, Host: t.Host, Port: uint16(t.Port), Transport: t.Transport, Proxy: t.OutboundProxy,
+		Keepalive: sip.Keepalive{Every: t.Keepalive.Options, FailAfter: t.Keepalive.FailAfter, RecoverAfter: t.Keepalive.RecoverAfter},
+		Realm:     t.Auth.Realm, FromDomain: t.Identity.FromDomain,
 		Identity: t.Identity.Headers, IdentityFormat: t.Identity.Format,
 		Format: t.Dial.Format, Strip: t.Dial.Strip, Prefix: t.Dial.Prefix, ExtraHeaders: t.ExtraHeaders,
 		SessionTimer:        sip.SessionTimer{Mode: t.SessionTimer.Mode, Expires: t.SessionTimer.Expires, MinSE: t.SessionTimer.MinSE},
@@ -41,23 +39,16 @@ func (a *App) trunk(name string) sip.TrunkConfig {
 	}
 	if public, err := netip.ParseAddr(a.cfg.SIP.PublicAddress); err == nil {
 		cfg.Local = netip.AddrPortFrom(public, 0)
+	} else if a.cfg.SIP.PublicAddress != "auto" {
+		cfg.LocalName = a.cfg.SIP.PublicAddress
 	}
 	return cfg
 }
 
-// routes finds the trunk of a leg, and what its stream must say of itself.
+// routes finds the trunks of a leg, and what its stream must say of itself.
 type routes struct {
-	cfg     *config.Config
-	resolve func(ctx context.Context, host string) ([]netip.Addr, error)
-	trunks  func() []sip.TrunkStatus
-
-	mu    sync.Mutex
-	ours  map[string]netip.Addr // by trunk: the address of the route to it
-	until map[string]time.Time
-}
-
-func newRoutes(cfg *config.Config, resolve func(ctx context.Context, host string) ([]netip.Addr, error), trunks func() []sip.TrunkStatus) *routes {
-	return &routes{cfg: cfg, resolve: resolve, trunks: trunks, ours: make(map[string]netip.Addr), until: make(map[string]time.Time)}
+	cfg      *config.Config
+	endpoint *sip.Endpoint
 }
 
 // find is bridge.Config.Route.
@@ -99,7 +90,7 @@ func (r *routes) pick(side bridge.Side, number string) []string {
 // they are still tried where nothing else is left.
 func (r *routes) order(names []string) (ordered []string) {
 	usable := make(map[string]bool)
-	for _, t := range r.trunks() {
+	for _, t := range r.endpoint.Trunks() {
 		usable[t.Name] = t.Usable()
 	}
 	for _, name := range names {
@@ -115,52 +106,18 @@ func (r *routes) order(names []string) (ordered []string) {
 	return ordered
 }
 
-// addressLife is how long the address of a route is believed.
-const addressLife = time.Minute
-
 // address is what SDP says of us on the way to a trunk.
 func (r *routes) address(trunk string) netip.Addr {
-	for _, text := range []string{r.cfg.Media.PublicAddress, r.cfg.SIP.PublicAddress} {
-		if addr, err := netip.ParseAddr(text); err == nil {
-			return addr
-		}
+	if addr, err := netip.ParseAddr(r.cfg.Media.PublicAddress); err == nil {
+		return addr
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if now := time.Now(); !now.Before(r.until[trunk]) {
-		if addr, err := r.source(trunk); err == nil {
-			r.ours[trunk] = addr
-		} else if !r.ours[trunk].IsValid() {
-			return netip.IPv4Unspecified() // the trunk cannot be reached: the INVITE will say so
-		}
-		r.until[trunk] = now.Add(addressLife)
-	}
-	return r.ours[trunk]
-}
-
-// source asks the kernel which of our addresses it would use towards a trunk.
-func (r *routes) source(trunk string) (netip.Addr, error) {
-	t := r.cfg.Trunks[trunk]
-	if l, err := config.ParseListener(r.cfg.SIP.Listen[0]); err == nil && !l.Address.Addr().IsUnspecified() {
-		return l.Address.Addr(), nil
-	}
-	host, err := netip.ParseAddr(t.Host)
+	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
+	defer cancel()
+	addr, err := r.endpoint.Public(ctx, trunk)
 	if err != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
-		defer cancel()
-		addrs, err := r.resolve(ctx, t.Host)
-		if err != nil || len(addrs) == 0 {
-			return netip.Addr{}, fmt.Errorf("trunk %s: %s has no address: %w", trunk, t.Host, err)
-		}
-		host = addrs[0].Unmap()
+		return netip.IPv4Unspecified() // the trunk cannot be reached: the INVITE will say so
 	}
-	conn, err := net.Dial("udp", net.JoinHostPort(host.String(), "5060"))
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	defer conn.Close()
-	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
-	return local.Addr().Unmap(), err
+	return addr
 }
 
 // policy is who may be dialled.

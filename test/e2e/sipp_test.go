@@ -160,5 +160,5 @@ func twoTrunks(t *testing.T, rep, prospect *sipp, more ...string) *server {
 }
 
 func sippTrunk(name string, port int, more ...string) string {
-	return fmt.Sprintf("  %s: {host: 127.0.0.1, port: %d, caller_ids: [\"+12025550199\"]%s}\n", name, port, strings.Join(more, ""))
+	return fmt.Sprintf("  %s: {host: 127.0.0.1, port: %d, caller_ids: [\"+12025550199\"], keepalive: {options: 0s}%s}\n", name, port, strings.Join(more, ""))
 }

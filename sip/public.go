@@ -1,0 +1,111 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	sipmsg "github.com/emiago/sipgo/sip"
+)
+
+// public is the address Via and Contact show on the way to a target: what is
+// configured, else what the trunk has seen us as, else what the kernel would
+// send from.
+func (e *Endpoint) public(ctx context.Context, t *trunk, sock *socket, at target) (netip.AddrPort, error) {
+	addr, port := t.Local.Addr(), t.Local.Port()
+	if port == 0 {
+		port = e.listenPort(at.transport, sock)
+	}
+	if t.LocalName != "" {
+		found, err := e.locator.dns.addresses(ctx, t.LocalName)
+		if err != nil {
+			return netip.AddrPort{}, fmt.Errorf("public address: %w", err)
+		}
+		addr = found[0]
+	}
+	if !addr.IsValid() || addr.IsUnspecified() {
+		if seen := t.seenAs(); seen.IsValid() && seen.Addr().Is4() == at.addr.Addr().Is4() {
+			addr = seen.Addr()
+			if at.transport == "udp" { // the port is that of the NAT's binding
+				port = seen.Port()
+			}
+		} else {
+			addr = sock.bind.Addr()
+		}
+	}
+	if addr.IsUnspecified() {
+		var err error
+		if addr, err = routeSource(at.addr); err != nil {
+			return netip.AddrPort{}, err
+		}
+	}
+	return netip.AddrPortFrom(addr, port), nil
+}
+
+// Public is the address that a trunk's media should name as ours.
+func (e *Endpoint) Public(ctx context.Context, trunk string) (netip.Addr, error) {
+	t := e.trunks[trunk]
+	if t == nil {
+		return netip.Addr{}, fmt.Errorf("trunk %s: %w", trunk, ErrNoTrunk)
+	}
+	targets, err := e.locator.targets(ctx, &t.TrunkConfig)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	at, err := e.public(ctx, t, e.socketFor(targets[0].addr.Addr()), targets[0])
+	return at.Addr(), err
+}
+
+// listenPort is where the trunk can reach us over its transport.
+func (e *Endpoint) listenPort(transport string, sock *socket) uint16 {
+	if transport == "tcp" && len(e.cfg.TCP) > 0 {
+		if addr, err := netip.ParseAddrPort(e.cfg.TCP[0].Addr().String()); err == nil {
+			return addr.Port()
+		}
+	}
+	return sock.bind.Port()
+}
+
+// routeSource asks the kernel which of our addresses it would use towards hop.
+func routeSource(hop netip.AddrPort) (netip.Addr, error) {
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(hop))
+	if err != nil {
+		return netip.Addr{}, fmt.Errorf("route: %w", err)
+	}
+	defer conn.Close()
+	return addressOf(conn.LocalAddr()), nil
+}
+
+// learn takes from a response what the trunk has seen our request come from:
+// the received and rport of our Via (RFC 3261 §18.2.1, RFC 3581 §4). It is
+// what a NAT has made of our address. It reports whether that is news.
+func (t *trunk) learn(transport string, sent netip.AddrPort, res *sipmsg.Response) bool {
+	via := res.Via()
+	if via == nil {
+		return false
+	}
+	seen := sent
+	if addr, err := netip.ParseAddr(via.Params.GetOr("received", "")); err == nil && !addr.IsUnspecified() && !addr.IsMulticast() {
+		seen = netip.AddrPortFrom(addr.Unmap(), seen.Port())
+	}
+	port, err := strconv.ParseUint(via.Params.GetOr("rport", ""), 10, 16)
+	if err == nil && port > 0 && transport == "udp" { // of a connection the port is nobody's to call
+		seen = netip.AddrPortFrom(seen.Addr(), uint16(port))
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if seen == t.seen || seen == sent && !t.seen.IsValid() {
+		return false
+	}
+	t.seen = seen
+	return true
+}
+
+// seenAs is what learn took last; invalid = nothing but what we thought.
+func (t *trunk) seenAs() netip.AddrPort {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.seen
+}
