@@ -44,6 +44,10 @@ type Config struct {
 	// with State Gone once a leg is over. nil = nothing survives a crash.
 	Save func(Snapshot) error
 
+	// Capture hears every message on the wire, without its secrets: HEP.Send. It
+	// must not block. nil = nobody does.
+	Capture func(Traced)
+
 	Log      *slog.Logger // nil = slog.Default()
 	Metrics  *Metrics     // nil = none
 	Draining func() bool  // OPTIONS is answered 503 while it says so; nil = never
@@ -60,6 +64,7 @@ type Endpoint struct {
 	sockets []*socket
 	tcp     []*listener
 	allow   *allowlist
+	tracer  *tracer
 	locator *locator
 	trunks  map[string]*trunk
 	order   []string
@@ -90,6 +95,7 @@ func Open(cfg Config) (*Endpoint, error) {
 		parser:   newParser(),
 		allow:    newAllowlist(cfg.AllowFrom),
 		trunks:   make(map[string]*trunk),
+		tracer:   newTracer(cfg.Capture),
 		legs:     make(map[legKey]*Leg),
 		branches: make(map[string]*Leg),
 	}
@@ -265,6 +271,7 @@ func (e *Endpoint) adopt(l *Leg) error {
 		return fmt.Errorf("leg %s: already known", l.s.CallID)
 	}
 	e.legs[key] = l
+	e.tracer.follow(l.s.CallID, l.s.Call, l.s.Side)
 	e.actors.Go(l.run)
 	return nil
 }

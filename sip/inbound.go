@@ -37,7 +37,7 @@ func (in *inboundRequest) send(res *sipmsg.Response) {
 		return
 	}
 	in.answered = true
-	in.e.metrics.message(outbound, res)
+	in.e.sent(res)
 	if err := in.tx.Respond(res); err != nil {
 		in.e.log.Debug("sip: response not sent", "err", err)
 	}
@@ -62,6 +62,7 @@ func (in *inboundRequest) finish() {
 func (e *Endpoint) tap(msg sipmsg.Message) {
 	defer e.rescue()
 	e.metrics.message(inbound, msg)
+	e.overStream(msg, false)
 	switch msg := msg.(type) {
 	case *sipmsg.Response:
 		if msg.IsProvisional() && methodOf(msg) == sipmsg.INVITE {

@@ -137,7 +137,7 @@ func (l *Leg) unreachable(err error) error {
 func (l *Leg) await(a *attempt) {
 	a.tx.OnRetransmission(l.e.stray)
 	l.e.async(func() { l.pump(a) })
-	l.e.metrics.message(outbound, a.req)
+	l.e.sent(a.req)
 	l.log.Info("sip: INVITE sent")
 	if l.inv.Sent != nil {
 		l.inv.Sent(SentInfo{CallID: l.s.CallID, At: time.Now()})
@@ -216,7 +216,7 @@ func (l *Leg) final(a *attempt, res *sipmsg.Response, acked bool) {
 	switch {
 	case res.IsSuccess():
 	case acked:
-		l.e.metrics.request(outbound, sipmsg.ACK)
+		l.e.sent(l.s.hopByHop(sipmsg.ACK, a.req, toValue(res, l.s.To)))
 	default:
 		l.write(l.s.hopByHop(sipmsg.ACK, a.req, toValue(res, l.s.To)))
 	}

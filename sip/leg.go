@@ -265,7 +265,7 @@ func (l *Leg) publish() *Snapshot {
 
 // write sends a request that gets no answer: an ACK.
 func (l *Leg) write(req *sipmsg.Request) {
-	l.e.metrics.message(outbound, req)
+	l.e.sent(req)
 	if err := l.e.tpl.WriteMsg(req); err != nil {
 		l.log.Warn("sip: request not sent", "err", fmt.Errorf("%s: %w", req.Method, err))
 	}

@@ -83,7 +83,7 @@ func (l *Leg) sendReoffer(r *reoffer) {
 	}
 	a.tx, r.onWire = tx, true
 	tx.OnRetransmission(l.e.stray)
-	l.e.metrics.message(outbound, req)
+	l.e.sent(req)
 	l.e.async(func() { l.pump(a) })
 }
 

@@ -34,7 +34,7 @@ func (e *Endpoint) request(req *sipmsg.Request) (*sipmsg.ClientTx, error) {
 
 // ask is roundTrip that gives up when ctx ends.
 func (e *Endpoint) ask(ctx context.Context, req *sipmsg.Request) (*sipmsg.Response, error) {
-	e.metrics.message(outbound, req)
+	e.sent(req)
 	tx, err := e.request(req)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", req.Method, ErrUnreachable, err)

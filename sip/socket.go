@@ -33,6 +33,7 @@ type socket struct {
 	log    *slog.Logger
 	in     *repeats
 	out    *repeats
+	tracer *tracer
 
 	ready     chan struct{} // closed at the first read: sipgo can send by now
 	readyOnce sync.Once
@@ -58,6 +59,7 @@ func newSocket(conn net.PacketConn, e *Endpoint) (*socket, error) {
 		log:        e.log,
 		in:         newRepeats(),
 		out:        newRepeats(),
+		tracer:     e.tracer,
 		ready:      make(chan struct{}),
 		closed:     e.ctx.Done(),
 	}, nil
@@ -102,7 +104,8 @@ func (s *socket) admit(b []byte, n int, from net.Addr) int {
 	if keepAlive(b[:n]) {
 		return 0
 	}
-	if s.in.seen(b[:n]) {
+	repeated := s.in.seen(b[:n])
+	if repeated {
 		s.count.retransmission(inbound)
 	}
 	clean := normalise(b[:n])
@@ -110,6 +113,7 @@ func (s *socket) admit(b []byte, n int, from net.Addr) int {
 		s.count.drop(dropParse)
 		return 0
 	}
+	s.datagram(clean, from, false, repeated)
 	return copy(b, clean)
 }
 
@@ -143,9 +147,11 @@ func (s *socket) parses(b []byte) (ok bool) {
 
 // WriteTo sends a datagram and counts it if it was sent before.
 func (s *socket) WriteTo(b []byte, to net.Addr) (int, error) {
-	if s.out.seen(b) {
+	repeated := s.out.seen(b)
+	if repeated {
 		s.count.retransmission(outbound)
 	}
+	s.datagram(b, to, true, repeated)
 	return s.PacketConn.WriteTo(b, to)
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,18 @@ func TestCallOverTCP(t *testing.T) {
 		}
 	}
 	<-got.leg.Done()
+	messages, _, ok := e.Trace("call_1")
+	var said []string
+	for _, m := range messages {
+		if word, _, _ := strings.Cut(startOf(m.Message), " "); m.Transport == "tcp" && m.Remote.String() == theirs.Addr().String() {
+			said = append(said, word)
+		}
+	}
+	for _, want := range []string{"INVITE", "180", "200", "ACK", "BYE"} {
+		if !ok || !slices.Contains(said, want) {
+			t.Errorf("the trace has no %s: %q", want, said)
+		}
+	}
 }
 
 func TestTCPClosesWhileDialling(t *testing.T) {
