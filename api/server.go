@@ -40,6 +40,7 @@ type Check struct {
 type Config struct {
 	Calls          Calls
 	Store          *store.Store
+	Operations     Operations
 	Ready          func(ctx context.Context) []Check
 	Region         string   // of reps who do not say theirs, ISO 3166
 	CallerIDs      []string // that the trunks own; none = any may be shown
@@ -79,6 +80,8 @@ var routes = []route{
 	{"POST", "/v1/calls/{call_id}/confirm", "calls:write", true, (*Server).confirmCall},
 	{"POST", "/v1/calls/{call_id}/dtmf", "calls:write", true, (*Server).sendDigits},
 	{"GET", "/v1/calls/{call_id}/events", "calls:read", true, (*Server).callEvents},
+	{"GET", "/v1/calls/{call_id}/trace", "ops:read", false, (*Server).traceCall},
+	{"GET", "/v1/trunks", "ops:read", false, (*Server).listTrunks},
 	{"GET", "/v1/reps", "reps:read", false, (*Server).listReps},
 	{"POST", "/v1/reps", "reps:write", false, (*Server).createRep},
 	{"GET", "/v1/reps/{rep_id}", "reps:read", true, (*Server).getRep},

@@ -76,6 +76,11 @@ func (d *decoder) check(c *Config) {
 	if err != nil {
 		d.at("media.rtp_ports", err.Error(), CodeType, "")
 	}
+	if at := c.HEP.Collector; at != "" {
+		if u, err := url.Parse(at); err != nil || u.Scheme != "udp" || u.Port() == "" || u.Path != "" {
+			d.at("hep.collector", fmt.Sprintf("%q is not a collector such as udp://homer:9060", at), CodeType, "")
+		}
+	}
 	if a := c.Media.PublicAddress; a != "" {
 		if _, err := netip.ParseAddr(a); err != nil {
 			d.at("media.public_address", fmt.Sprintf("%q is not an IP", a), CodeType, "")
@@ -155,7 +160,6 @@ func (d *decoder) checkLater(c *Config) {
 		"metrics.auth.username":    c.Metrics.Auth.Username != "",
 		"rates.file":               c.Rates.File != "",
 		"tracing.otlp_endpoint":    c.Tracing.OTLPEndpoint != "",
-		"hep.collector":            c.HEP.Collector != "",
 		"log.numbers":              c.Log.Numbers != "masked",
 		"webhooks.disable_after":   c.Webhooks.DisableAfter != 120*time.Hour,
 		"rates.default.per_minute": c.Rates.Default.PerMinute != "0.0130",

@@ -151,6 +151,10 @@ func (a *App) openSIP(context.Context) error {
 		Log: a.log, Metrics: sip.NewMetrics(a.registry, a.cfg.TrunkNames()),
 		Draining: func() bool { return a.bridge != nil && a.bridge.Draining() },
 	}
+	var err error
+	if cfg.Capture, err = a.capture(); err != nil {
+		return fmt.Errorf("hep.collector: %w", err)
+	}
 	for _, name := range a.cfg.TrunkNames() {
 		cfg.Trunks = append(cfg.Trunks, a.trunk(name))
 	}
@@ -298,7 +302,7 @@ func (a *App) anyTrunk() bool {
 
 func (a *App) openHTTP(context.Context) error {
 	a.api = api.New(api.Config{
-		Calls: a.bridge, Store: a.Store, Ready: a.ready,
+		Calls: a.bridge, Store: a.Store, Operations: operations{a}, Ready: a.ready,
 		Region: a.cfg.Numbers.DefaultRegion, CallerIDs: a.routes.policy().OwnNumber, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
 		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
 		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: api.NewMetrics(a.registry),

@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 )
 
-var callCommand = command{"TO --rep REP [--wait] | list | show ID | hangup ID", call}
+var callCommand = command{"TO --rep REP [--wait] | list | show ID | trace ID | hangup ID", call}
 
 // seen is what the command shows of a call.
 type seen struct {
@@ -43,16 +43,19 @@ func call(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if done {
 		return code
 	}
-	if len(words) == 0 || (words[0] == "show" || words[0] == "hangup") != (len(words) == 2) {
-		fmt.Fprintln(stderr, "usage: tandem call TO --rep REP [--wait] | list [--status S] [--outcome O] | show ID | hangup ID")
+	if len(words) == 0 || (words[0] == "show" || words[0] == "trace" || words[0] == "hangup") != (len(words) == 2) {
+		fmt.Fprintln(stderr, "usage: tandem call TO --rep REP [--wait] | list [--status S] [--outcome O] | show ID | trace ID | hangup ID")
 		return 2
+	}
+	if words[0] == "trace" && !*asJSON {
+		c.accept = "text/plain"
 	}
 	answer, err := c.run(words, query, *rep, *from, *wait)
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem: %v\n", err)
 		return 1
 	}
-	if *asJSON {
+	if *asJSON || words[0] == "trace" {
 		fmt.Fprintf(stdout, "%s\n", bytes.TrimSpace(answer))
 		return 0
 	}
@@ -69,6 +72,8 @@ func (c *client) run(words []string, query url.Values, rep, from string, wait bo
 		return c.do("GET", "/v1/calls?"+query.Encode(), nil)
 	case "show":
 		return c.do("GET", "/v1/calls/"+id, nil)
+	case "trace":
+		return c.do("GET", "/v1/calls/"+id+"/trace", nil)
 	case "hangup":
 		return c.do("POST", "/v1/calls/"+id+"/hangup", nil)
 	}

@@ -16,6 +16,7 @@ import (
 // client speaks to a running tandem.
 type client struct {
 	url, key string
+	accept   string // "" = JSON
 }
 
 // clientFlags are those of every word that asks a running tandem.
@@ -61,6 +62,9 @@ func (c *client) send(method, path string, body any, patience time.Duration) (*h
 	}
 	request.Header.Set("Authorization", "Bearer "+c.key)
 	request.Header.Set("Content-Type", "application/json")
+	if c.accept != "" {
+		request.Header.Set("Accept", c.accept)
+	}
 	response, err := (&http.Client{Timeout: patience}).Do(request)
 	if err != nil || response.StatusCode < 300 {
 		return response, err

@@ -44,6 +44,12 @@ func TestWordsThatAskARunningTandem(t *testing.T) {
 	}
 	run(1, "call", "list", "--status", "dead")
 	run(0, "call", "show", made.ID, "--json")
+	if text := run(0, "call", "trace", made.ID); !strings.Contains(text, "INVITE sip:+12025550101@") || !strings.Contains(text, "486 Busy Here") {
+		t.Errorf("the ladder is\n%s", text)
+	}
+	if text := run(0, "call", "trace", made.ID, "--json"); !strings.Contains(text, `"direction":"out"`) {
+		t.Error(text)
+	}
 	run(0, "call", "hangup", made.ID)
 	run(1, "call", "show", "call_none")
 	if text := run(0, "reps", "add", "--name", "Ana", "--external-id", "ana", "--number", "(202) 555-0110 x1"); !strings.Contains(text, "(202) 555-0110 x1") {

@@ -206,7 +206,7 @@ func (d *demonstration) untilSignal() {
 
 // place asks for a call as a CRM does.
 func (d *demonstration) place(rep, prospect string) (id string, err error) {
-	c := client{"http://" + d.app.HTTP.String(), d.key}
+	c := client{url: "http://" + d.app.HTTP.String(), key: d.key}
 	answer, err := c.do("POST", "/v1/calls", map[string]string{"rep_number": rep, "to": prospect})
 	if err != nil {
 		return "", err

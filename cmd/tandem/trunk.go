@@ -23,7 +23,7 @@ func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
 	asJSON := flags.Bool("json", false, "as JSON")
-	words, code, done := wordsAndFlags(flags, args[1:])
+	words, code, done := mixed(flags, args[1:])
 	if done {
 		return code
 	}
@@ -38,19 +38,6 @@ func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, trunkUsage)
 	return 2
-}
-
-// wordsAndFlags parses flags that may stand between words.
-func wordsAndFlags(flags *flag.FlagSet, args []string) (words []string, code int, done bool) {
-	for rest := args; ; {
-		if code, done := parseFlags(flags, rest); done {
-			return nil, code, true
-		}
-		if rest = flags.Args(); len(rest) == 0 {
-			return words, 0, false
-		}
-		words, rest = append(words, rest[0]), rest[1:]
-	}
 }
 
 // listed is one trunk of the configuration, without its secrets.
