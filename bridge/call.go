@@ -151,7 +151,7 @@ func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg, sound *me
 	here, down := context.WithCancelCause(ctx)
 	forget := context.AfterFunc(leg.Context(), func() { down(gone(side, context.Cause(leg.Context()))) })
 	var watch sync.WaitGroup
-	watch.Go(func() { c.hearken(here, side, sound) })
+	watch.Go(func() { c.careful(func() { c.hearken(here, side, sound) }) })
 	var once sync.Once
 	return &up{leg: leg, ctx: here, hangUp: func(why End) {
 		once.Do(func() {

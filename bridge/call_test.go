@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -34,6 +35,8 @@ type world struct {
 	events []Event
 	full   bool // the Sink refuses
 	taken  int  // channels
+	turn   time.Duration
+	to     string // "" = the prospect's number
 }
 
 // far is what happens when a number is dialled.
@@ -43,6 +46,9 @@ type far struct {
 	rings   time.Duration // after a 180; then answer or err
 	err     error         // instead of an answer
 	never   bool          // rings until it is given up
+	silent  bool          // does not ring before that
+	panics  bool          // a bug of ours
+	answer  string        // "" = one that can be used
 	late    time.Duration // then it is answered all the same, this long after
 	dialed  int
 	leg     *fakeLeg
@@ -90,6 +96,16 @@ func (l *fakeLeg) bye() {
 	}
 }
 
+// lose is a dialog that is over without a BYE.
+func (l *fakeLeg) lose(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ctx.Err() == nil {
+		l.down(&sip.Ended{At: time.Now(), By: sip.Us, Code: 481, Err: why})
+		l.over()
+	}
+}
+
 func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err error) {
 	late := w.far[inv.To].late
 	defer func() {
@@ -110,7 +126,12 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 			return nil, err
 		}
 	}
-	inv.OnProgress(sip.Progress{Code: 180, Text: "Ringing"})
+	if f.panics {
+		panic("a bug")
+	}
+	if !f.silent {
+		inv.OnProgress(sip.Progress{Code: 180, Text: "Ringing"})
+	}
 	wait := f.rings
 	if f.never {
 		wait = inv.Timeouts.Ring
@@ -130,6 +151,9 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 	l.ctx, l.down = context.WithCancelCause(context.Background())
 	l.answer = []byte("v=0\r\no=- 1 1 IN IP4 " + f.addr.Addr().String() + "\r\ns=-\r\nc=IN IP4 " + f.addr.Addr().String() +
 		"\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n")
+	if f.answer != "" {
+		l.answer = []byte(f.answer)
+	}
 	w.mu.Lock()
 	f.leg = l
 	w.mu.Unlock()
@@ -150,7 +174,18 @@ func (w *world) Reserve(trunks ...string) (func(), error) {
 	}, nil
 }
 
-func (w *world) Turn(context.Context, string) error { return nil }
+// Turn is at once, or as long as the test wants.
+func (w *world) Turn(ctx context.Context, _ string) error {
+	w.mu.Lock()
+	wait := w.turn
+	w.mu.Unlock()
+	select {
+	case <-time.After(wait):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 func (w *world) Emit(_ context.Context, _ Record, events ...Event) error {
 	w.mu.Lock()
@@ -224,7 +259,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 
 func (w *world) start() string {
 	w.t.Helper()
-	record, err := w.b.Start(w.t.Context(), Request{RepNumber: repNumber, To: prospectNumber, CallerID: "+441632960000"})
+	record, err := w.b.Start(w.t.Context(), Request{RepNumber: repNumber, To: cmp.Or(w.to, prospectNumber), CallerID: "+441632960000"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -321,80 +356,6 @@ func (w *world) hangUp(number string) {
 	w.mu.Unlock()
 	l.bye()
 }
-
-func TestEveryStateEveryEnding(t *testing.T) {
-	tests := []struct {
-		name    string
-		before  func(w *world)
-		state   EventType // until which the call goes on by itself; 1 is pressed when it asks
-		happen  func(w *world, id string)
-		outcome Outcome
-		reason  Reason
-		by      By
-		reached bool // the prospect was dialled
-	}{
-		{"rep busy", func(w *world) { w.far[repNumber].err = refusal(486, 0) }, "", nil, RepBusy, ReasonRepBusy, ByRep, false},
-		{"rep does not answer", func(w *world) { w.far[repNumber].never = true }, "", nil, RepNoAnswer, ReasonRepNoAnswer, BySystem, false},
-		{"trunk refuses rep", func(w *world) { w.far[repNumber].err = refusal(500, 0) }, "", nil, Failed, ReasonRepTrunk, ByCarrier, false},
-		{"API ends while rep rings", nil, CallRepRinging, func(w *world, id string) { _, _ = w.b.Hangup(id); _, _ = w.b.Hangup(id) }, Canceled, ReasonCanceledByAPI, ByAPI, false},
-		{"shutdown while rep rings", nil, CallRepRinging, shutdown, Canceled, ReasonServerShutdown, BySystem, false},
-
-		{"rep presses nothing", nil, CallRepAnswered, nil, RepNotConfirmed, ReasonRepNoConfirm, BySystem, false},
-		{"rep presses 2", nil, CallRepAnswered, func(w *world, _ string) { w.press('2') }, RepDeclined, ReasonRepDeclinedByKey, ByRep, false},
-		{"rep presses 5", nil, CallRepAnswered, func(w *world, _ string) { w.press('5') }, RepNotConfirmed, ReasonRepNoConfirm, BySystem, false},
-		{"rep hangs up at the prompt", nil, CallRepAnswered, func(w *world, _ string) { w.hangUp(repNumber) }, RepDeclined, ReasonRepLeftPrompt, ByRep, false},
-		{"API ends at the prompt", nil, CallRepAnswered, func(w *world, id string) { _, _ = w.b.Hangup(id) }, Canceled, ReasonCanceledByAPI, ByAPI, false},
-		{"disk full at the press", nil, CallRepAnswered, func(w *world, _ string) { w.fill(); w.press('1'); w.empty() }, Failed, ReasonInternalError, BySystem, false},
-
-		{"prospect busy", func(w *world) { w.far[prospectNumber].err = refusal(486, 0) }, CallRepConfirmed, nil, ProspectBusy, ReasonProspectBusy, ByProspect, true},
-		{"prospect does not answer", func(w *world) { w.far[prospectNumber].never = true }, CallRepConfirmed, nil, ProspectNoAnswer, ReasonProspectNoAnswer, BySystem, true},
-		{"prospect's number is none", func(w *world) { w.far[prospectNumber].err = refusal(404, 1) }, CallRepConfirmed, nil, ProspectUnreachable, ReasonProspectInvalid, ByCarrier, true},
-		{"rep hangs up while prospect rings", nil, CallProspectRinging, func(w *world, _ string) { w.hangUp(repNumber) }, Canceled, ReasonRepGone, ByRep, true},
-		{"API ends while prospect rings", nil, CallProspectRinging, func(w *world, id string) { _, _ = w.b.Hangup(id) }, Canceled, ReasonCanceledByAPI, ByAPI, true},
-
-		{"prospect hangs up", nil, CallConnected, func(w *world, _ string) { w.hangUp(prospectNumber) }, Completed, ReasonCompleted, ByProspect, true},
-		{"rep hangs up", nil, CallConnected, func(w *world, _ string) { w.hangUp(repNumber) }, Completed, ReasonCompleted, ByRep, true},
-		{"prospect hangs up after the rep did", nil, CallConnected, func(w *world, _ string) { w.hangUp(repNumber); synctest.Wait(); w.hangUp(prospectNumber) }, Completed, ReasonCompleted, ByRep, true},
-		{"API ends the talk", nil, CallConnected, func(w *world, id string) { _, _ = w.b.Hangup(id) }, Completed, ReasonCompleted, ByAPI, true},
-		{"shutdown while they talk", nil, CallConnected, shutdown, Completed, ReasonServerShutdown, BySystem, true},
-		{"nobody is heard", nil, CallConnected, nil, Completed, ReasonMediaTimeout, BySystem, true},
-		{"time is up", func(w *world) { w.b.Limits.Talk = 10 * time.Second }, CallConnected, nil, TimeLimit, ReasonMaxDuration, BySystem, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			inBubble(t, func(w *world) {
-				w.t = t
-				if tt.before != nil {
-					tt.before(w)
-				}
-				id := w.start()
-				if slices.Contains([]EventType{CallRepConfirmed, CallProspectRinging, CallConnected}, tt.state) {
-					w.until(CallRepAnswered)
-					w.press('1')
-				}
-				if tt.state != "" {
-					w.until(tt.state)
-				}
-				if tt.happen != nil {
-					tt.happen(w, id)
-				}
-				w.wantEnd(tt.outcome, tt.reason, tt.by)
-				if got := w.dialed(prospectNumber) > 0; got != tt.reached || w.dialed(prospectNumber) > 1 {
-					t.Errorf("the prospect was dialled %d times", w.dialed(prospectNumber))
-				}
-			})
-		})
-	}
-}
-
-func shutdown(w *world, _ string) {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	w.b.Drain(now)
-}
-
-func (w *world) fill()  { w.mu.Lock(); w.full = true; w.mu.Unlock() }
-func (w *world) empty() { w.mu.Lock(); w.full = false; w.mu.Unlock() }
 
 func TestConnectButtonCountsFromTheAnswerOn(t *testing.T) {
 	inBubble(t, func(w *world) {

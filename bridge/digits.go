@@ -92,16 +92,18 @@ func (c *call) unlessStar(ctx context.Context, presses <-chan dtmf.Press) (_ con
 	done := make(chan struct{})
 	var listening sync.WaitGroup
 	listening.Go(func() {
-		for {
-			select {
-			case p := <-presses:
-				if p.Digit == giveUpDigit && p.Down() {
-					giveUp(End{Reason: ReasonCanceledByRep, By: ByRep})
+		c.careful(func() {
+			for {
+				select {
+				case p := <-presses:
+					if p.Digit == giveUpDigit && p.Down() {
+						giveUp(End{Reason: ReasonCanceledByRep, By: ByRep})
+					}
+				case <-done:
+					return
 				}
-			case <-done:
-				return
 			}
-		}
+		})
 	})
 	return ringing, func() {
 		close(done)
@@ -113,18 +115,7 @@ func (c *call) unlessStar(ctx context.Context, presses <-chan dtmf.Press) (_ con
 // called after ctx has ended.
 func (c *call) whileTalking(ctx context.Context, limit time.Duration) (stop func()) {
 	var work sync.WaitGroup
-	work.Go(func() {
-		for {
-			select {
-			case digits := <-c.digits:
-				if c.prospect.SendDigits(ctx, digits) != nil {
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	work.Go(func() { c.careful(func() { c.sendDigits(ctx) }) })
 	var warnings []*time.Timer
 	for _, before := range c.Limits.Warn {
 		if limit > before {
@@ -136,6 +127,20 @@ func (c *call) whileTalking(ctx context.Context, limit time.Duration) (stop func
 			w.Stop()
 		}
 		work.Wait()
+	}
+}
+
+// sendDigits sends the prospect what the API asks for, until ctx ends.
+func (c *call) sendDigits(ctx context.Context) {
+	for {
+		select {
+		case digits := <-c.digits:
+			if c.prospect.SendDigits(ctx, digits) != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

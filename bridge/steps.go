@@ -78,7 +78,10 @@ func (c *call) dial(ctx context.Context, side Side, inv sip.Invite, sound *media
 	dialed := make(chan struct{})
 	go func() {
 		defer close(dialed)
-		leg, err = c.Trunks.Dial(ctx, inv)
+		c.careful(func() { leg, err = c.Trunks.Dial(ctx, inv) })
+		if leg == nil && err == nil { // it panicked, and the call has ended
+			err = context.Cause(ctx)
+		}
 	}()
 	for {
 		select {
@@ -101,7 +104,7 @@ const whoDigit = '3'
 func (c *call) prompt(ctx context.Context, who bool) (hush func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var saying sync.WaitGroup
-	saying.Go(func() { c.sayPrompt(ctx, who) })
+	saying.Go(func() { c.careful(func() { c.sayPrompt(ctx, who) }) })
 	return func() {
 		cancel()
 		saying.Wait()
@@ -138,25 +141,26 @@ func (c *call) sayPrompt(ctx context.Context, who bool) {
 // before ours.
 func (c *call) comfort(ctx context.Context) (quiet func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if c.rep.SayUnder(ctx, c.Sounds.Chirp) != nil {
-			return
-		}
-		stop := c.rep.PlayUnder(c.Sounds.Tick)
-		defer func() { stop() }()
-		select {
-		case <-c.rang:
-			stop()
-			stop = c.rep.PlayUnder(c.Sounds.Ringback)
-			<-ctx.Done()
-		case <-ctx.Done():
-		}
-	}()
+	var comforting sync.WaitGroup
+	comforting.Go(func() { c.careful(func() { c.sayWaiting(ctx) }) })
 	return func() {
 		cancel()
-		<-done
+		comforting.Wait()
+	}
+}
+
+func (c *call) sayWaiting(ctx context.Context) {
+	if c.rep.SayUnder(ctx, c.Sounds.Chirp) != nil {
+		return
+	}
+	stop := c.rep.PlayUnder(c.Sounds.Tick)
+	defer func() { stop() }()
+	select {
+	case <-c.rang:
+		stop()
+		stop = c.rep.PlayUnder(c.Sounds.Ringback)
+		<-ctx.Done()
+	case <-ctx.Done():
 	}
 }
 
@@ -199,7 +203,22 @@ func (c *call) explain(rep *up, end End) End {
 // rescue turns a panic into an ending that is reported as the bug it is.
 func (c *call) rescue(end *End) {
 	if fault := recover(); fault != nil {
-		c.log.Error("bridge: call panicked", "err", fault, "stack", string(debug.Stack()))
-		*end = End{Reason: ReasonInternalError, By: BySystem, Err: fmt.Errorf("panic: %v", fault)}
+		*end = c.bug(fault)
 	}
+}
+
+// careful runs f, in a goroutine beside the call's own. If it panics, this call
+// ends, and no other.
+func (c *call) careful(f func()) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			c.end(c.bug(fault))
+		}
+	}()
+	f()
+}
+
+func (c *call) bug(fault any) End {
+	c.log.Error("bridge: call panicked", "err", fault, "stack", string(debug.Stack()))
+	return End{Reason: ReasonInternalError, By: BySystem, Err: fmt.Errorf("panic: %v", fault)}
 }
