@@ -66,8 +66,7 @@ type Endpoint struct {
 	allow   *allowlist
 	tracer  *tracer
 	locator *locator
-	trunks  map[string]*trunk
-	order   []string
+	trunks  trunkTable
 
 	reserveMu sync.Mutex // Reserve is all or nothing
 
@@ -94,7 +93,6 @@ func Open(cfg Config) (*Endpoint, error) {
 		metrics:  cfg.Metrics,
 		parser:   newParser(),
 		allow:    newAllowlist(cfg.AllowFrom),
-		trunks:   make(map[string]*trunk),
 		tracer:   newTracer(cfg.Capture),
 		legs:     make(map[legKey]*Leg),
 		branches: make(map[string]*Leg),
@@ -112,10 +110,8 @@ func Open(cfg Config) (*Endpoint, error) {
 		return nil, errors.Join(err, e.closeSockets())
 	}
 	e.serve()
-	for _, name := range e.order {
-		if t := e.trunks[name]; t.Keepalive.Every > 0 {
-			e.keepers.Go(func() { e.watch(t) })
-		}
+	for _, t := range e.trunks.list() {
+		e.begin(t)
 	}
 	return e, nil
 }
@@ -139,16 +135,15 @@ func (e *Endpoint) open() error {
 		e.tcp = append(e.tcp, &listener{Listener: l, allow: e.allow, count: e.metrics, closed: e.ctx.Done()})
 	}
 	for _, cfg := range e.cfg.Trunks {
-		if e.trunks[cfg.Name] != nil {
+		if e.trunks.named(cfg.Name) != nil {
 			return fmt.Errorf("trunk %s: configured twice", cfg.Name)
 		}
 		t, err := newTrunk(cfg, e.metrics)
 		if err != nil {
 			return err
 		}
-		e.trunks[t.Name] = t
-		e.order = append(e.order, t.Name)
-		e.letIn(&t.TrunkConfig)
+		e.trunks.all = append(e.trunks.all, t)
+		e.letIn(e.ctx, &t.TrunkConfig)
 	}
 	e.startStack()
 	return nil
@@ -156,8 +151,8 @@ func (e *Endpoint) open() error {
 
 // letIn opens the guard for a trunk. A name that cannot be resolved now is
 // tried again by every Dial.
-func (e *Endpoint) letIn(t *TrunkConfig) {
-	if _, err := e.locator.targets(e.ctx, t); err != nil {
+func (e *Endpoint) letIn(ctx context.Context, t *TrunkConfig) {
+	if _, err := e.locator.targets(ctx, t); err != nil && ctx.Err() == nil {
 		e.log.Warn("sip: trunk cannot be resolved yet", "trunk", t.Name, "err", err)
 	}
 }

@@ -27,7 +27,7 @@ func (e *Endpoint) Finish(ctx context.Context, s Snapshot, why Reason) error {
 	if s.State == Gone {
 		return nil
 	}
-	t := e.trunks[s.Trunk]
+	t := e.trunks.named(s.Trunk)
 	if t == nil {
 		return fmt.Errorf("trunk %s: %w", s.Trunk, ErrNoTrunk)
 	}
@@ -154,9 +154,8 @@ func (e *Endpoint) orphan(res *sipmsg.Response) {
 
 // trunkAt returns the first trunk that is at addr, nil if none is.
 func (e *Endpoint) trunkAt(addr netip.Addr) *trunk {
-	for _, name := range e.order {
-		t := e.trunks[name]
-		if e.locator.at(name, addr) {
+	for _, t := range e.trunks.list() {
+		if e.locator.at(t.Name, addr) {
 			return t
 		}
 	}

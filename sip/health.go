@@ -20,15 +20,15 @@ type Keepalive struct {
 // then, at 0, 0.5, 1.5, 3.5 and 7.5 s.
 const probeTimeout = 8 * time.Second
 
-// watch asks a trunk whether it is there, until the endpoint closes. Its state
+// watch asks a trunk whether it is there, until ctx ends. Its state
 // changes only after several answers that agree: a lost datagram is no outage.
-func (e *Endpoint) watch(t *trunk) {
+func (e *Endpoint) watch(ctx context.Context, t *trunk) {
 	every := t.Keepalive.Every
 	timer := time.NewTimer(time.Duration(rand.Int64N(int64(min(every, time.Second)))))
 	defer timer.Stop()
 	for {
 		select {
-		case <-e.ctx.Done():
+		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}

@@ -37,7 +37,7 @@ type hunt struct {
 // Where the trunk is at several targets, a failure that is not the callee's own
 // answer makes it go on to the next, with a new Call-ID.
 func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
-	t := e.trunks[inv.Trunk]
+	t := e.trunks.named(inv.Trunk)
 	if t == nil {
 		inv.over()
 		return nil, fmt.Errorf("trunk %s: %w", inv.Trunk, ErrNoTrunk)

@@ -320,7 +320,7 @@ func TestLargeInvitePrefersTCP(t *testing.T) {
 		inBubble(t, func(w *world) {
 			call := invite()
 			call.Offer = []byte(strings.Repeat("x", tt.size))
-			h := &hunt{e: w.e, t: w.e.trunks["carrier"], inv: call}
+			h := &hunt{e: w.e, t: w.e.trunks.named("carrier"), inv: call}
 			targets, err := h.whereItFits([]target{at})
 			var got []string
 			for _, at := range targets {

@@ -84,6 +84,13 @@ func (l *locator) punish(at target, d time.Duration) {
 	}
 }
 
+// forget drops what is known of a trunk that is somewhere else now.
+func (l *locator) forget(trunk string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.known, trunk)
+}
+
 // pardon is for one that has answered.
 func (l *locator) pardon(at target) {
 	l.mu.Lock()

@@ -190,6 +190,21 @@ func (m *Metrics) trunk(t TrunkConfig) {
 	m.trunkUp(t.Name, true)
 }
 
+// trunkGone ends the series of a trunk that is no more.
+func (m *Metrics) trunkGone(name string) {
+	if m == nil {
+		return
+	}
+	label := prometheus.Labels{"trunk": name}
+	for _, gauge := range []*prometheus.GaugeVec{m.up, m.inUse, m.reserved, m.limit, m.cpsLimit} {
+		gauge.DeletePartialMatch(label)
+	}
+	m.cpsWaits.DeletePartialMatch(label)
+	m.authFailures.DeletePartialMatch(label)
+	m.cpsWait.DeletePartialMatch(label)
+	m.options.DeletePartialMatch(label)
+}
+
 func (m *Metrics) trunkUp(name string, up bool) {
 	if m == nil {
 		return

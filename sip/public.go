@@ -46,7 +46,7 @@ func (e *Endpoint) public(ctx context.Context, t *trunk, sock *socket, at target
 
 // Public is the address that a trunk's media should name as ours.
 func (e *Endpoint) Public(ctx context.Context, trunk string) (netip.Addr, error) {
-	t := e.trunks[trunk]
+	t := e.trunks.named(trunk)
 	if t == nil {
 		return netip.Addr{}, fmt.Errorf("trunk %s: %w", trunk, ErrNoTrunk)
 	}

@@ -58,6 +58,7 @@ type TrunkStatus struct {
 	InUse      int       // legs up or being set up
 	CPS        float64   // the limit, ≤ 0 = none
 	Busy       time.Time // others go first until then: it did not answer, or said Retry-After
+	Draining   bool      // gone from the configuration, and waiting for its last calls
 	LastFailed string    // what went wrong last, in English; "" = nothing yet
 }
 
@@ -66,12 +67,19 @@ func (s *TrunkStatus) Usable() bool {
 	return (s.Up || !s.Watched) && !time.Now().Before(s.Busy)
 }
 
-// trunk is a TrunkConfig at work.
+// trunk is a TrunkConfig at work. A changed configuration is another trunk of the
+// same pulse.
 type trunk struct {
 	TrunkConfig
 	count *Metrics
+	stop  context.CancelFunc // of those who look after it
+	*pulse
+}
 
+// pulse is how a trunk is doing.
+type pulse struct {
 	mu         sync.Mutex
+	draining   bool // gone from the configuration: no new calls
 	reserved   int
 	inUse      int
 	up         bool
@@ -90,9 +98,7 @@ func newTrunk(cfg TrunkConfig, count *Metrics) (*trunk, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("trunk %s: %w", cfg.Name, err)
 	}
-	t := &trunk{TrunkConfig: cfg, count: count, up: true}
-	count.trunk(cfg)
-	return t, nil
+	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, pulse: &pulse{up: true}}, nil
 }
 
 // check refuses what would corrupt a message or be silently ignored.
@@ -154,7 +160,7 @@ func (t *trunk) status() TrunkStatus {
 	return TrunkStatus{
 		Name: t.Name, Up: t.up, Watched: t.Keepalive.Every > 0, Since: t.since,
 		Channels: t.Channels, Reserved: t.reserved, InUse: t.inUse,
-		CPS: t.CPS, Busy: t.busy, LastFailed: t.lastFailed,
+		CPS: t.CPS, Busy: t.busy, LastFailed: t.lastFailed, Draining: t.draining,
 	}
 }
 
@@ -162,27 +168,26 @@ func (t *trunk) status() TrunkStatus {
 // or none at all and ErrNoChannel or ErrNoTrunk. release gives them back; it may
 // be called again, to no effect.
 func (e *Endpoint) Reserve(names ...string) (release func(), err error) {
-	want := make(map[string]int)
+	want := make(map[*trunk]int)
 	for _, name := range names {
-		if e.trunks[name] == nil {
+		t := e.trunks.named(name)
+		if t == nil || t.status().Draining {
 			return nil, fmt.Errorf("trunk %s: %w", name, ErrNoTrunk)
 		}
-		want[name]++
+		want[t]++
 	}
 	e.reserveMu.Lock()
 	defer e.reserveMu.Unlock()
-	for name, n := range want {
-		if t := e.trunks[name]; t.Channels > 0 && t.status().Reserved+n > t.Channels {
-			return nil, fmt.Errorf("trunk %s: %w", name, ErrNoChannel)
+	for t, n := range want {
+		if t.Channels > 0 && t.status().Reserved+n > t.Channels {
+			return nil, fmt.Errorf("trunk %s: %w", t.Name, ErrNoChannel)
 		}
 	}
-	for name, n := range want {
-		t := e.trunks[name]
+	for t, n := range want {
 		t.change(func() { t.reserved += n })
 	}
 	return sync.OnceFunc(func() {
-		for name, n := range want {
-			t := e.trunks[name]
+		for t, n := range want {
 			t.change(func() { t.reserved -= n })
 		}
 	}), nil
@@ -192,7 +197,7 @@ func (e *Endpoint) Reserve(names ...string) (release func(), err error) {
 // returns the Cause of ctx if that ends first; the slot then goes to the next
 // in line where it still can.
 func (e *Endpoint) Turn(ctx context.Context, name string) error {
-	t := e.trunks[name]
+	t := e.trunks.named(name)
 	if t == nil {
 		return fmt.Errorf("trunk %s: %w", name, ErrNoTrunk)
 	}
@@ -240,13 +245,4 @@ func (t *trunk) unslot(slot time.Time) {
 
 func (t *trunk) interval() time.Duration {
 	return time.Duration(float64(time.Second) / t.CPS)
-}
-
-// Trunks returns the state of every trunk, in the order of the Config.
-func (e *Endpoint) Trunks() []TrunkStatus {
-	all := make([]TrunkStatus, 0, len(e.order))
-	for _, name := range e.order {
-		all = append(all, e.trunks[name].status())
-	}
-	return all
 }
