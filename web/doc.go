@@ -1,0 +1,15 @@
+// Package web is the rep's page: plain ES modules, embedded in the binary, that
+// speak to the control API by the cookie of a rep's session. It imports nothing
+// of tandem's; what the page knows it learns from the API.
+//
+//	page/index.html   the page, with its live regions in place before they are filled
+//	page/app.js       puts the parts together
+//	page/api.js       requests, problems, the server's clock
+//	page/live.js      the event stream, and polling where it does not hold
+//	page/banner.js    the alert at the top
+//	page/dialer.js    the number, the keys, the switch, Call
+//	page/settings.js  the pass-through number, its test, the caller id
+//	page/after.js     what is noted after a call
+//	page/recent.js    the list of calls, and each one's timeline
+//	page/text.js      every string, for translation
+package web

@@ -1,0 +1,72 @@
+import { $, make, say, show } from './dom.js'
+import { api } from './api.js'
+import { text } from './text.js'
+
+const letters = { 2: 'ABC', 3: 'DEF', 4: 'GHI', 5: 'JKL', 6: 'MNO', 7: 'PQRS', 8: 'TUV', 9: 'WXYZ', 0: '+' }
+const pauseBeforeQuote = 400
+
+// dialer is the number, its keys, the switch and Call. The page gives it act:
+// {call(to), digit(d), toggle(), rep()}.
+export const dialer = (act) => {
+  let talking = false
+  let quoting
+
+  const keys = [...'123456789*0#'].map((d) => make('button', {
+    type: 'button', 'aria-label': { '*': 'star', '#': 'pound' }[d] ?? d,
+    onclick: () => talking ? act.digit(d) : write(d),
+  }, d, make('small', { 'aria-hidden': 'true' }, letters[d] ?? '')))
+  $('keys').replaceChildren(...keys)
+
+  const write = (d) => {
+    const to = $('to')
+    to.setRangeText(d, to.selectionStart, to.selectionEnd, 'end')
+    changed()
+  }
+
+  // A price before the click: both legs.
+  const changed = () => {
+    clearTimeout(quoting)
+    say($('price'), '')
+    refuse(null)
+    const to = $('to').value.trim()
+    if (to.replace(/\D/g, '').length < 7) return
+    quoting = setTimeout(async () => {
+      try {
+        const q = await api.quote(act.rep().id, to)
+        if ($('to').value.trim() === to && q.total_per_minute) say($('price'), text.price(q.currency, q.total_per_minute))
+      } catch { /* what is wrong with the number is said when it is called */ }
+    }, pauseBeforeQuote)
+  }
+
+  // refuse says what the server would not do, with what helps as a button.
+  const refuse = (problem, help) => {
+    $('refused').replaceChildren(...(problem ? [make('p', {}, problem.message), help].filter(Boolean) : []))
+    show($('refused'), Boolean(problem))
+  }
+
+  $('to').addEventListener('input', changed)
+  $('rub').addEventListener('click', () => { $('to').value = $('to').value.slice(0, -1); changed(); $('to').focus() })
+  $('pt').addEventListener('click', act.toggle)
+  $('dial').addEventListener('submit', (e) => {
+    e.preventDefault()
+    if (!$('call').disabled && $('to').value.trim()) act.call($('to').value.trim())
+  })
+  say($('to-help'), text.toHelp)
+
+  return {
+    refuse,
+    number: (to) => { $('to').value = to; changed() },
+    // paint shows the rep's settings and whether a call is up.
+    paint: (rep, call) => {
+      const up = call && call.status !== 'ended'
+      talking = Boolean(call?.banner.actions.includes('dtmf'))
+      $('keys').setAttribute('aria-label', talking ? text.keysSend : text.keysDial)
+      $('pt').setAttribute('aria-checked', String(rep.pass_through.enabled))
+      say($('pt-phone'), rep.pass_through.number ? `••• ${rep.pass_through.number.slice(-4)}` : '')
+      const why = !rep.pass_through.number ? text.noNumber : rep.pass_through.enabled ? '' : text.off
+      say($('off'), why)
+      show($('off'), why !== '')
+      $('call').disabled = Boolean(up || why)
+    },
+  }
+}

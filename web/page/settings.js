@@ -1,0 +1,77 @@
+import { $, make, say } from './dom.js'
+import { api } from './api.js'
+import { clock, text } from './text.js'
+
+// settings is the rep's own part of the settings. changed is called with the rep
+// as the server keeps it.
+export const settings = (changed) => {
+  let rep, etag
+
+  const change = async (patch) => {
+    const answer = await api.change(patch, etag)
+    etag = answer.etag
+    changed(answer.body)
+    return answer.body
+  }
+
+  const saveNumber = async () => {
+    const typed = $('number').value.trim()
+    if (typed === (rep.pass_through.number ?? '')) return say($('number-bad'), '')
+    try {
+      await change({ pass_through: { number: typed || null, enabled: Boolean(typed) } })
+      say($('number-bad'), '')
+      say($('number-help'), text.saved(clock(Date.now())))
+      $('number').value = rep.pass_through.number ?? ''
+    } catch (problem) {
+      if (problem.code === 'stale_version') return reload()
+      say($('number-bad'), problem.message)
+    }
+  }
+
+  const reload = async () => {
+    const answer = await api.rep()
+    etag = answer.etag
+    changed(answer.body)
+  }
+
+  $('number-form').addEventListener('submit', (e) => { e.preventDefault(); saveNumber() })
+  $('number').addEventListener('blur', (e) => { if (e.relatedTarget !== $('save')) saveNumber() })
+  $('caller-id').addEventListener('change', async () => {
+    try {
+      await change({ caller_id: $('caller-id').value || null })
+    } catch (problem) {
+      say($('number-bad'), problem.message)
+      paint(rep)
+    }
+  })
+  $('test').addEventListener('click', async () => {
+    say($('tested'), text.testing)
+    try {
+      await api.test()
+    } catch (problem) {
+      say($('tested'), text.testFailed(problem.message))
+    }
+  })
+  $('links').addEventListener('click', () => navigator.registerProtocolHandler('tel', `${location.origin}/dial?to=%s`))
+  $('leave').addEventListener('click', async () => { await api.leave(); location.reload() })
+
+  const paint = (now) => {
+    rep = now
+    if (document.activeElement !== $('number')) $('number').value = rep.pass_through.number ?? ''
+    if (!$('number-help').textContent) say($('number-help'), text.numberHelp(text.example[rep.region] ?? '+1 415 555 0123'))
+    const verified = rep.pass_through.verified_at
+    if (rep.pass_through.number) say($('tested'), verified ? text.verified(new Date(verified).toLocaleString()) : text.unverified)
+    $('test').disabled = !rep.pass_through.number
+    const ids = rep.allowed_caller_ids ?? []
+    $('caller-id').replaceChildren(make('option', { value: '' }, text.anyCallerId),
+      ...ids.map((id) => make('option', { value: id, selected: id === rep.caller_id }, id)))
+    say($('who'), text.signedIn(rep.name))
+  }
+
+  return {
+    paint, reload,
+    toggle: () => change({ pass_through: { enabled: !rep.pass_through.enabled } }),
+    // tested tells how a verification call went.
+    tested: (call) => say($('tested'), call.outcome === 'completed' ? text.verified(clock(Date.now())) : text.testFailed(call.banner.text)),
+  }
+}
