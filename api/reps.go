@@ -65,9 +65,13 @@ func (s *Server) repAnswer(status int, r *store.Rep) *answer {
 	return &answer{status: status, header: map[string]string{"ETag": fmt.Sprintf(`"%d"`, r.Version)}, body: s.repJSON(r)}
 }
 
-// findRep reads the rep of the path. A session finds its own only.
+// findRep reads the rep of the path. A session finds its own only, also as "me".
 func (s *Server) findRep(r *http.Request, who *caller) (store.Rep, error) {
-	return s.namedRep(r.Context(), who, r.PathValue("rep_id"))
+	name := r.PathValue("rep_id")
+	if who.rep != nil && name == "me" {
+		name = who.rep.ID
+	}
+	return s.namedRep(r.Context(), who, name)
 }
 
 func (s *Server) namedRep(ctx context.Context, who *caller, name string) (store.Rep, error) {

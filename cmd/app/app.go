@@ -23,6 +23,7 @@ import (
 	"tandem/media"
 	"tandem/sip"
 	"tandem/store"
+	"tandem/web"
 )
 
 // Wire is how an App reaches the world; a test plugs its own.
@@ -307,8 +308,16 @@ func (a *App) openHTTP(context.Context) error {
 		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
 		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: api.NewMetrics(a.registry),
 	})
-	var err error
-	if a.HTTP, err = a.serve("http.listen", a.cfg.HTTP.Listen, a.api, a.api.Close); err != nil {
+	page, err := web.New(web.Config{FrameAncestors: a.cfg.HTTP.FrameAncestors})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	for _, path := range page.Paths() {
+		mux.Handle(path, page)
+	}
+	mux.Handle("/", a.api)
+	if a.HTTP, err = a.serve("http.listen", a.cfg.HTTP.Listen, mux, a.api.Close); err != nil {
 		return err
 	}
 	if a.cfg.Metrics.Listen != "" {

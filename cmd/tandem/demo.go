@@ -131,16 +131,25 @@ store: {url: "sqlite://%s"}
 	if d.app, err = app.Start(context.Background(), cfg, app.RealWire(cfg.Media.DSCP), log); err != nil {
 		return nil, err
 	}
-	_, d.key, err = d.app.Store.CreateKey(context.Background(), store.Key{Name: "demo", Scopes: []string{"admin"}})
+	ctx := context.Background()
+	ana, err := d.app.Store.CreateRep(ctx, store.Rep{ExternalID: "ana", Name: "Ana", Region: "US", Number: demoRep, Display: "(202) 555-0110", Enabled: true, Trusted: true})
+	if err != nil {
+		return nil, err
+	}
+	link, _, err := d.app.Store.RepLink(ctx, ana.ID)
+	if err != nil {
+		return nil, err
+	}
+	_, d.key, err = d.app.Store.CreateKey(ctx, store.Key{Name: "demo", Scopes: []string{"admin"}})
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(out, `Simulated trunk on %s, rep's phone and prospect behind it. No phone line, nothing leaves this machine.
-API       http://%s/   Metrics http://%s/metrics
-API key   %s
-Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_number":"%s","to":"%s"}'
+Dialer    http://%s/signin?token=%s   (as Ana, pass-through on)
+API key   %s   Metrics http://%s/metrics
+Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_external_id":"ana","to":"%[6]s"}'
 
-`, d.carrier.Addr(), d.app.HTTP, d.app.Metrics, d.key, demoRep, demoProspect)
+`, d.carrier.Addr(), d.app.HTTP, link, d.key, d.app.Metrics, demoProspect)
 	return d, nil
 }
 

@@ -12,9 +12,9 @@ export const dialer = (act) => {
   let quoting
 
   const keys = [...'123456789*0#'].map((d) => make('button', {
-    type: 'button', 'aria-label': { '*': 'star', '#': 'pound' }[d] ?? d,
+    type: 'button', 'aria-label': { '*': 'star', '#': 'pound' }[d],
     onclick: () => talking ? act.digit(d) : write(d),
-  }, d, make('small', { 'aria-hidden': 'true' }, letters[d] ?? '')))
+  }, d, ' ', make('small', {}, letters[d] ?? '')))
   $('keys').replaceChildren(...keys)
 
   const write = (d) => {
@@ -40,7 +40,7 @@ export const dialer = (act) => {
 
   // refuse says what the server would not do, with what helps as a button.
   const refuse = (problem, help) => {
-    $('refused').replaceChildren(...(problem ? [make('p', {}, problem.message), help].filter(Boolean) : []))
+    $('refused').replaceChildren(...(problem ? [make('p', {}, text.problems[problem.code] ?? problem.message), help].filter(Boolean) : []))
     show($('refused'), Boolean(problem))
   }
 

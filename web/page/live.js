@@ -5,7 +5,7 @@ const askEvery = 2_000
 // whenever something may have been missed, on.state with live, reconnecting or
 // polling, on.over when the session is no more.
 export const live = (on) => {
-  let stream, weak, asking, state
+  let stream, weak, asking, again, state
 
   const turn = (next) => {
     if (next !== state) on.state(state = next)
@@ -17,23 +17,31 @@ export const live = (on) => {
     on.back()
   }
 
+  const fail = () => {
+    turn(asking ? 'polling' : 'reconnecting')
+    weak ??= setTimeout(ask, weakAfter)
+    // An answer that is no stream (410, 503) closes for good: begin anew.
+    if (stream.readyState === EventSource.CLOSED) again ??= setTimeout(open, askEvery)
+  }
+
   const open = () => {
+    again = clearTimeout(again)
+    stream?.close()
     stream = new EventSource('/v1/events?types=call.*,rep.*')
     stream.onopen = () => {
-      clearTimeout(weak)
-      clearInterval(asking)
-      weak = asking = undefined
+      weak = clearTimeout(weak)
+      asking = clearInterval(asking)
       turn('live')
       on.back()
     }
-    stream.onerror = () => {
-      turn(asking ? 'polling' : 'reconnecting')
-      weak ??= setTimeout(ask, weakAfter)
-      // An answer that is no stream (410, 503) closes for good: begin anew.
-      if (stream.readyState === EventSource.CLOSED) setTimeout(open, askEvery)
-    }
+    stream.onerror = fail
     for (const type of kinds) stream.addEventListener(type, (e) => on.event(JSON.parse(e.data)))
   }
+
+  // A network that is gone does not end the stream by itself for minutes.
+  window.addEventListener('offline', () => { stream.close(); fail() })
+  window.addEventListener('online', open)
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) on.back() })
   open()
 }
 

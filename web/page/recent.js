@@ -48,18 +48,25 @@ export const recent = (again) => {
     load: () => load(false),
     // put shows a call as it now is, unless somebody reads its details.
     put: (call) => {
-      if (rows.size === 0) $('calls').replaceChildren()
+      if (rows.size === 0 && call.kind === 'pass_through') $('calls').replaceChildren()
       if (!rows.get(call.id)?.querySelector('[aria-expanded="true"]')) put(call, 'prepend')
     },
   }
 }
 
+// noted says what an update changed: a leg that is over, or something flagged.
+const noted = (call, before) => {
+  const over = ['rep', 'prospect'].find((side) => call.legs[side].status === 'ended' && before?.legs[side].status !== 'ended')
+  const flag = call.flags.find((f) => !before?.flags.includes(f))
+  return over ? text.over[over] : text.flags[flag] ?? flag ?? text.steps['call.updated']
+}
+
 // timeline is what happened in a call, step by step, and how each leg sounded.
 const timeline = async (id) => {
   const [events, call] = await Promise.all([api.events(id), api.get(id)])
-  const steps = events.data.map((e) => make('li', {},
+  const steps = events.data.map((e, i) => make('li', {},
     make('time', { datetime: e.timestamp }, `${((Date.parse(e.timestamp) - Date.parse(call.created_at)) / 1000).toFixed(1)} s`),
-    make('span', {}, text.steps[e.type] ?? e.type)))
+    make('span', {}, e.type === 'call.updated' ? noted(e.data, events.data[i - 1]?.data) : text.steps[e.type] ?? e.type)))
   const figure = (value, unit, digits) => value == null ? '–' : `${value.toFixed(digits)}${unit}`
   const legs = ['rep', 'prospect'].filter((side) => call.legs[side].quality).map((side) => {
     const q = call.legs[side].quality

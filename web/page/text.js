@@ -14,6 +14,11 @@ export const text = {
   verified: (when) => `Tested ${when}: we heard your 1.`,
   testing: 'Your phone will ring. Answer it and press 1.',
   testFailed: (why) => `The test did not work: ${why}`,
+  problems: {
+    number_not_verified: 'Your phone was not tested yet. Test it: answer, and press 1.',
+    pass_through_off: 'Pass-through is off.',
+    no_pass_through_number: 'Set the number of your own phone first.',
+  },
   anyCallerId: "The trunk's own number",
   hangup: 'Hang up',
   confirm: 'Connect',
@@ -43,6 +48,12 @@ export const text = {
     'call.rep_answered': 'You answered', 'call.rep_confirmed': 'You pressed 1', 'call.prospect_dialing': 'The prospect is dialled',
     'call.prospect_ringing': 'The prospect’s phone rings', 'call.prospect_answered': 'The prospect answered',
     'call.connected': 'Connected', 'call.ended': 'Ended', 'call.cost_final': 'Price known', 'call.updated': 'Noted',
+  },
+  over: { rep: 'Your line is closed', prospect: 'The prospect’s line is closed' },
+  flags: {
+    early_media: 'The prospect’s network is heard', one_way_audio_rep: 'Nothing is heard from your phone',
+    one_way_audio_prospect: 'Nothing is heard from the prospect', failover_used: 'Another trunk was used',
+    prospect_answered_late: 'The prospect answered after it was over',
   },
   quality: ['', 'Heard as', 'Jitter', 'Lost', 'Round trip'],
   outcomes: {

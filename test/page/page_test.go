@@ -1,0 +1,125 @@
+// Package page drives the rep's page in a browser.
+package page
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"tandem/cmd/app"
+	"tandem/config"
+	"tandem/store"
+	"tandem/test/carrier"
+)
+
+var update = flag.Bool("update", false, "keep the pictures in screens/")
+
+const settings = `version: 1
+sip: {listen: ["udp://127.0.0.1:0"]}
+media: {rtp_ports: 40000-40999}
+numbers: {default_region: US, allow: ["+1202555"]}
+trunks:
+  simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199"]}
+http: {listen: "127.0.0.1:0"}
+metrics: {listen: ""}
+store: {url: "sqlite://%s"}
+`
+
+// start makes a tandem with a simulated trunk.
+func start(t *testing.T) *app.App {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	trunk, err := carrier.Open(conn, carrier.Options{ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
+		return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = trunk.Close() })
+	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
+	cfg, problems := config.Read("the test's configuration", text, nil)
+	if problems.Errors() > 0 {
+		t.Fatal(problems)
+	}
+	a, err := app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := a.Stop(now); err != nil {
+			t.Error(err)
+		}
+	})
+	return a
+}
+
+// links signs reps in: ben has no number yet, all others a phone that presses 1.
+func links(t *testing.T, a *app.App, names ...string) string {
+	t.Helper()
+	all := make(map[string]string)
+	for i, name := range names {
+		rep := store.Rep{ExternalID: name, Name: name, Region: "US", Number: fmt.Sprintf("+1202555011%d", 0), Display: "(202) 555-0110", Enabled: true, Trusted: true}
+		if name == "ben" {
+			rep = store.Rep{ExternalID: name, Name: name, Region: "US"}
+		}
+		kept, err := a.Store.CreateRep(t.Context(), rep)
+		if err != nil {
+			t.Fatalf("rep %d: %v", i, err)
+		}
+		token, _, err := a.Store.RepLink(t.Context(), kept.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = fmt.Sprintf("http://%s/signin?token=%s", a.HTTP, token)
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestEveryStateOfThePage: what a rep sees, as a browser shows it, and as
+// somebody who cannot see it is told.
+func TestEveryStateOfThePage(t *testing.T) {
+	if out, err := exec.Command("npm", "ci", "--silent").CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	screens := t.TempDir()
+	if *update {
+		screens = "screens"
+	}
+	a := start(t)
+	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "test", Scopes: []string{"admin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("./test/run installs it: %v", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	drive := exec.CommandContext(ctx, "node", "drive.mjs")
+	drive.Env = append(os.Environ(), "URL=http://"+a.HTTP.String(), "ADMIN_KEY="+key, "CHROMIUM="+browser, "SCREENS="+screens,
+		"LINKS="+links(t, a, "ana", "ben", "narrow", "dark", "large"))
+	out, err := drive.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%s", out)
+}
