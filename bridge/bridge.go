@@ -107,7 +107,7 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 		id = NewID("call")
 	}
 	c := &call{Bridge: b, id: id, asked: asked,
-		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), lent: make(map[Side]func())}
+		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), unhold: make(map[Side]func()), lent: make(map[Side]func())}
 	c.routes = map[Side][]Route{Rep: rep, Prospect: prospect}
 	c.log = b.log.With("call", c.id)
 	if err := b.lock(c); err != nil {

@@ -34,7 +34,8 @@ type call struct {
 
 	mu      sync.Mutex
 	record  Record
-	unsaved []Event // applied, and not kept by the Sink yet
+	unsaved []Event         // applied, and not kept by the Sink yet
+	unhold  map[Side]func() // of those who hold the call
 }
 
 // live is the call's goroutine.
@@ -122,7 +123,7 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 	}
 	leg, end := c.hunt(ctx, side, sip.Invite{
 		Call: c.id, Side: string(side), To: number, Timeouts: c.Limits.dial(side),
-		Reoffer: sound.Reoffer, Reaccept: sound.Accept, Guard: guard,
+		Reoffer: c.reoffer(side, sound), Reaccept: c.reaccept(side, sound), Guard: guard,
 		Late: func() { c.late.Store(side == Prospect) },
 		OnInfo: func(kind string, body []byte) {
 			if err := sound.Info(kind, body); err != nil {

@@ -39,7 +39,23 @@ func (c *Checked) Check() (broken []string) {
 	if len(prospect) > 0 {
 		c.checkOrder(rep, prospect[0], say)
 	}
+	if heard := c.Tap.Heard(c.Rep); heard != nil {
+		c.checkSilence(heard, say)
+	}
 	return broken
+}
+
+// checkSilence: R5, until they talk: then what the rep hears is the prospect's.
+func (c *Checked) checkSilence(heard *Sounds, say func(string, ...any)) {
+	var record bridge.Record
+	for _, e := range c.Events {
+		record.Apply(e)
+	}
+	for _, gap := range heard.Gaps {
+		if record.ConnectedAt.IsZero() || gap.At.Before(record.ConnectedAt) {
+			say("R5: the rep heard nothing for %v, from %v after the answer", gap.For, gap.At.Sub(record.Rep.AnsweredAt))
+		}
+	}
 }
 
 // checkEvents: R1, S5, S6, L2.

@@ -140,10 +140,21 @@ var scenarios = []scenario{
 		outcome: bridge.Canceled, reason: bridge.ReasonCanceledByRep},
 	{name: "hold", title: "The prospect's phone puts the call on hold for a minute, longer than silence may last, and takes it back.",
 		rep: aRep(stays), prospect: aProspect(func(w *world, c *carrier.Call) {
-			if waits(3*time.Second, func(*world, *carrier.Call) {})(w, c); !c.Redirect("inactive", 0) {
+			if c.Wait(3 * time.Second); !c.Redirect("inactive", 0) {
 				w.t.Error("hold was refused")
 			}
-			if waits(time.Minute, func(*world, *carrier.Call) {})(w, c); !c.Redirect("sendrecv", carrier.ProspectTone) {
+			if c.Wait(time.Minute); !c.Redirect("sendrecv", carrier.ProspectTone) {
+				w.t.Error("resume was refused")
+			}
+			c.Wait(3 * time.Second)
+		}),
+		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
+	{name: "hold-with-music", title: "The prospect's phone holds the call and plays music, which the rep hears.",
+		rep: aRep(stays), prospect: aProspect(func(w *world, c *carrier.Call) {
+			if c.Wait(3 * time.Second); !c.Redirect("sendonly", 700) {
+				w.t.Error("hold was refused")
+			}
+			if c.Wait(10 * time.Second); !c.Redirect("sendrecv", carrier.ProspectTone) {
 				w.t.Error("resume was refused")
 			}
 			c.Wait(3 * time.Second)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"time"
 )
 
 const (
@@ -27,8 +28,8 @@ func (w *Wiretap) packet(d Datagram) {
 		return
 	}
 	if out {
-		if !s.LastOut.IsZero() {
-			s.MaxGap = max(s.MaxGap, d.At.Sub(s.LastOut))
+		if gap := d.At.Sub(s.LastOut); !s.LastOut.IsZero() && gap > 2*time.Second {
+			s.Gaps = append(s.Gaps, Gap{s.LastOut, gap})
 		}
 		s.LastOut = d.At
 	}

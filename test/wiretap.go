@@ -46,12 +46,18 @@ type Turn struct {
 	Sound string // what it is
 }
 
+// Gap is when nothing was sent to a leg, and for how long.
+type Gap struct {
+	At  time.Time
+	For time.Duration
+}
+
 // Sounds is what is heard on the leg of one number.
 type Sounds struct {
 	Number  string
 	Turns   []Turn
-	LastOut time.Time     // the newest packet to the leg
-	MaxGap  time.Duration // between two packets to the leg
+	LastOut time.Time // the newest packet to the leg
+	Gaps    []Gap     // longer than two seconds, between packets to the leg
 
 	said    map[string]bool // what the leg's phone has sent
 	now     [2]string

@@ -109,6 +109,7 @@ func (call *Call) Redirect(direction string, hz float64) bool {
 	offer := call.describe()
 	call.mu.Unlock()
 	call.sound.say(hz)
+	call.sound.still(direction == "inactive" || direction == "recvonly")
 	answer := call.ask("INVITE", "application/sdp", offer)
 	if answer == nil {
 		return false

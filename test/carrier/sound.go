@@ -31,6 +31,7 @@ type sound struct {
 	mu      sync.Mutex
 	hz      float64
 	talking bool
+	mute    bool // it sends nothing
 	key     byte
 	asTone  bool
 	both    bool // as events too
@@ -58,6 +59,13 @@ func (s *sound) say(hz float64) {
 		s.talking = true
 		s.wait.Go(s.talk)
 	}
+}
+
+// still makes the phone send nothing, or send again.
+func (s *sound) still(mute bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mute = mute
 }
 
 func (s *sound) press(digit byte, asTone bool) {
@@ -108,6 +116,9 @@ type packet struct {
 func (s *sound) next(ts, phase uint32) []packet {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.mute {
+		return nil
+	}
 	if s.key == 0 {
 		return []packet{{0, ts, tones(phase, s.hz)}}
 	}
