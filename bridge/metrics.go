@@ -22,6 +22,7 @@ type Metrics struct {
 	packets   *prometheus.CounterVec
 	legsUp    *prometheus.GaugeVec
 	legsEnded *prometheus.CounterVec
+	answered  *prometheus.HistogramVec
 	failovers *prometheus.CounterVec
 }
 
@@ -55,9 +56,13 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 		packets:   counter("tandem_rtp_packets_total", "RTP packets of legs that have ended.", "leg", "direction"),
 		legsUp:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tandem_legs_active", Help: "Legs that are dialled or up."}, []string{"leg", "trunk"}),
 		legsEnded: counter("tandem_legs_ended_total", "Legs that have ended; ASR is answered of all.", "leg", "trunk", "result"),
+		answered: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "tandem_leg_answered_seconds", Help: "How long answered legs were up; carriers count those under 6 and 12 s.",
+			Buckets: []float64{1, 6, 12, 30, 60, 180, 600, 1800, 3600, 7200}, NativeHistogramBucketFactor: 1.1,
+		}, []string{"leg", "trunk"}),
 		failovers: counter("tandem_trunk_failovers_total", "Legs that went on over the next trunk because this one failed.", "trunk", "reason"),
 	}
-	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.packets, m.legsUp, m.legsEnded, m.failovers)
+	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.packets, m.legsUp, m.legsEnded, m.answered, m.failovers)
 	m.bear(trunks)
 	return m
 }
@@ -85,6 +90,7 @@ func (m *Metrics) bear(trunks []string) {
 		m.oneWay.WithLabelValues(string(side))
 		for _, trunk := range trunks {
 			m.legsUp.WithLabelValues(string(side), trunk)
+			m.answered.WithLabelValues(string(side), trunk)
 			for _, result := range []string{"answered", "busy", "no_answer", "declined", "unreachable", "canceled", "error"} {
 				m.legsEnded.WithLabelValues(string(side), trunk, result)
 			}
@@ -187,6 +193,9 @@ func (m *Metrics) end(r *Record, e Event) {
 		}
 		m.legsUp.WithLabelValues(string(side), leg.Trunk).Dec()
 		m.legsEnded.WithLabelValues(string(side), leg.Trunk, leg.result()).Inc()
+		if !leg.AnsweredAt.IsZero() {
+			m.answered.WithLabelValues(string(side), leg.Trunk).Observe(leg.EndedAt.Sub(leg.AnsweredAt).Seconds())
+		}
 	}
 }
 

@@ -68,7 +68,8 @@ type App struct {
 // Start makes an App, and takes calls once it returns. On an error nothing is
 // left. Stop must follow.
 func Start(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logger) (_ *App, err error) {
-	a := &App{cfg: cfg, wire: wire, log: log, registry: prometheus.NewRegistry()}
+	a := &App{cfg: cfg, wire: wire, registry: prometheus.NewRegistry()}
+	a.log = countLogs(log, a.registry)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())

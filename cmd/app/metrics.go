@@ -48,6 +48,7 @@ func (a *App) metricsHandler() http.Handler {
 			}
 			return 0
 		}),
+		gauge("tandem_calls_stuck", "Calls longer in their state than it can last; must be 0.", func() float64 { return float64(a.bridge.Stuck(time.Now())) }),
 		gauge("tandem_rtp_ports_in_use", "RTP ports lent to calls.", func() float64 { return float64(a.pool.InUse()) }),
 		gauge("tandem_rtp_ports_limit", "RTP ports there are.", func() float64 { return float64((int(high) - int(low) + 1) / 2) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
