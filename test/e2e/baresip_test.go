@@ -29,8 +29,8 @@ type baresip struct {
 // its parameters.
 func startBaresip(t *testing.T, hz int, account string) *baresip {
 	t.Helper()
-	b := &baresip{T: t, dir: t.TempDir(), port: freeUDP(t)}
-	rtp := 12000 + 40*int(phones.Add(1))
+	b := &baresip{T: t, dir: t.TempDir(), port: freePort(t)}
+	rtp := 8000 + 40*int(phones.Add(1))
 	config := fmt.Sprintf(`sip_listen 127.0.0.1:%d
 net_interface 127.0.0.1
 audio_source ausine,%d

@@ -28,7 +28,7 @@ const (
 func startKamailio(t *testing.T, words ...string) *kamailio {
 	t.Helper()
 	dir := t.TempDir()
-	k := &kamailio{T: t, port: freeUDP(t)}
+	k := &kamailio{T: t, port: freePort(t)}
 	file := fill(t, "kamailio/kamailio.cfg", dir, append(words,
 		"port", strconv.Itoa(k.port), "trunk", trunkPassword, "phones", phonePassword)...)
 	process := exec.Command("/usr/sbin/kamailio", "-DD", "-E", "-f", file, "-Y", dir, "-w", dir,

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	scratch = dir
 	// The tests wait for phones far more than they work.
 	flag.Parse()
-	if err := flag.Set("test.parallel", "8"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	code := m.Run()
@@ -75,25 +76,33 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// freeUDP is a port that was free a moment ago.
-func freeUDP(t *testing.T) int {
-	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	return conn.LocalAddr().(*net.UDPAddr).Port
-}
+// ports counts through those that freePort gives away. They lie below the ports that
+// the kernel gives, so that nobody gets one between freePort and its use; beginning
+// anywhere keeps two runs of these tests apart.
+var ports atomic.Uint32
 
-func freeTCP(t *testing.T) int {
+func init() { ports.Store(rand.Uint32N(1000)) }
+
+// freePort is a port that nobody has, for UDP and TCP. Nor are the next seven given to
+// others: SIPp and baresip take some of them.
+func freePort(t *testing.T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		at := fmt.Sprintf("127.0.0.1:%d", 12000+8*(ports.Add(1)%1000))
+		udp, err := net.ListenPacket("udp", at)
+		if err != nil {
+			continue
+		}
+		_ = udp.Close()
+		tcp, err := net.Listen("tcp", at)
+		if err != nil {
+			continue
+		}
+		_ = tcp.Close()
+		return udp.LocalAddr().(*net.UDPAddr).Port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no free port")
+	return 0
 }
 
 // servers counts them, so that each has RTP ports of its own, below those that
@@ -109,8 +118,8 @@ func newServer(t *testing.T, trunks string) *server {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	s := &server{T: t, path: path, config: filepath.Join(dir, "tandem.yaml"), sip: freeUDP(t), env: []string{"TRUNK_PASSWORD=secret"}}
-	http := freeTCP(t)
+	s := &server{T: t, path: path, config: filepath.Join(dir, "tandem.yaml"), sip: freePort(t), env: []string{"TRUNK_PASSWORD=secret"}}
+	http := freePort(t)
 	s.rtp = 20000 + 80*int(servers.Add(1))
 	s.url = fmt.Sprintf("http://127.0.0.1:%d", http)
 	text := fmt.Sprintf(`version: 1

@@ -40,7 +40,7 @@ func startSIPp(t *testing.T, scenario string, words ...string) *sipp {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &sipp{T: t, port: freeUDP(t), rtp: rtp, over: make(chan error, 1),
+	s := &sipp{T: t, port: freePort(t), rtp: rtp, over: make(chan error, 1),
 		log: filepath.Join(dir, "messages"), errors: filepath.Join(dir, "errors")}
 	file := fill(t, filepath.Join("sipp", scenario+".xml"), dir, append(words, "rtp", s.rtpPort(), "contact", "[local_ip]:[local_port]")...)
 	calls := "1"
@@ -48,9 +48,9 @@ func startSIPp(t *testing.T, scenario string, words ...string) *sipp {
 		calls = words[i+1]
 	}
 	s.process = exec.Command("sipp", "-sf", file, "-i", "127.0.0.1", "-p", strconv.Itoa(s.port),
-		"-mp", strconv.Itoa(freeUDP(t)), "-m", calls, "-nostdin", "-nd",
+		"-mp", strconv.Itoa(s.port+2), "-m", calls, "-nostdin", "-nd",
 		"-trace_msg", "-message_file", s.log, "-trace_err", "-error_file", s.errors,
-		"-timeout", "90", "-timeout_error")
+		"-timeout", "150", "-timeout_error")
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
 	if err := s.process.Start(); err != nil {
 		t.Fatal(err)
@@ -144,7 +144,7 @@ func (s *sipp) finished() {
 		if err != nil {
 			s.Errorf("sipp: %v\n%s", err, s.output.String())
 		}
-	case <-time.After(100 * time.Second):
+	case <-time.After(160 * time.Second):
 		s.Error("sipp does not end")
 	}
 }

@@ -1,0 +1,137 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"tandem/test/carrier"
+)
+
+// TestSIPpTrunks: what carriers do to a call that is answered all the same. SIPp is
+// the prospect's carrier, says what it expects in return, and the rep hears the
+// prospect.
+func TestSIPpTrunks(t *testing.T) {
+	for scenario, tt := range map[string]struct {
+		trunk string // more settings of its trunk
+		last  string // what SIPp sends last before it waits for a BYE, if that is late
+	}{
+		"prack":    {},
+		"forked":   {},
+		"strict":   {},
+		"loose":    {},
+		"holds":    {last: "CSeq: 7 ACK"},
+		"storm":    {last: "CSeq: 12 ACK"},
+		"tooSmall": {trunk: ", session_timer: {mode: request, expires: 120s}"},
+	} {
+		t.Run(scenario, func(t *testing.T) {
+			t.Parallel()
+			rep, prospect := startSIPp(t, "answer"), startSIPp(t, scenario)
+			s := newServer(t, sippTrunk("reps", rep.port)+sippTrunk("outside", prospect.port, tt.trunk)+legRoutes)
+			s.start()
+			id := s.place(repNumber, prospectNumber)
+			a := rep.phone(carrier.RepTone)
+			confirm(t, s, id, a)
+			b := prospect.phone(carrier.ProspectTone)
+			s.reaches(id, "in_progress")
+			until(t, "SIPp waits for a BYE", func() bool { return strings.Contains(prospect.messages(), tt.last) })
+			hears(t, "the rep", a, carrier.ProspectTone, time.Second)
+			hears(t, "the prospect", b, carrier.RepTone, time.Second)
+			s.hangup(id)
+			s.ends(id, "completed", "completed", "api")
+			rep.finished()
+			prospect.finished()
+		})
+	}
+}
+
+// TestSIPpBadAnswers: an answer that no sound can follow ends in a reason of its own,
+// and the leg is hung up.
+func TestSIPpBadAnswers(t *testing.T) {
+	const reason = "codec_rejected"
+	for name, scenario := range map[string][]string{
+		"no session description":  {"nosdp"},
+		"a codec nobody offered":  {"badanswer", "sdp", "m=audio 40000 RTP/AVP 18\na=rtpmap:18 G729/8000"},
+		"port 0":                  {"badanswer", "sdp", "m=audio 0 RTP/AVP 0"},
+		"video alone":             {"badanswer", "sdp", "m=video 40000 RTP/AVP 31"},
+		"a multicast address":     {"badanswer", "sdp", "m=audio 40000 RTP/AVP 0\nc=IN IP4 224.2.1.1/127"},
+		"not a description atall": {"badanswer", "sdp", "m=audio"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rep, prospect := startSIPp(t, "answer"), startSIPp(t, scenario[0], scenario[1:]...)
+			s := twoTrunks(t, rep, prospect)
+			s.start()
+			id := s.place(repNumber, prospectNumber)
+			confirm(t, s, id, rep.phone(carrier.RepTone))
+			call := s.ends(id, "failed", reason, "carrier")
+			if reached := call["reached_prospect"]; reached == true {
+				t.Errorf("reached_prospect %v", reached)
+			}
+			rep.finished()
+			prospect.finished()
+		})
+	}
+}
+
+// TestSIPpFailover: a trunk that is congested is left for the next of the route, for
+// the rep's leg as for the prospect's; the callee's own answer never is.
+func TestSIPpFailover(t *testing.T) {
+	for name, tt := range map[string]struct {
+		status          string
+		outcome, reason string
+		second          int // INVITEs at the second trunk
+	}{
+		"503": {"503 Service Unavailable", "completed", "completed", 1},
+		"500": {"500 Server Internal Error", "completed", "completed", 1},
+		"486": {"486 Busy Here", "prospect_busy", "prospect_busy", 0},
+		"404": {"404 Not Found", "prospect_unreachable", "prospect_number_invalid", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rep, first, second := startSIPp(t, "answer"), startSIPp(t, "reject", "status", tt.status, "more", "Retry-After: 30"), startSIPp(t, "answer")
+			s := newServer(t, sippTrunk("reps", rep.port)+sippTrunk("first", first.port)+sippTrunk("second", second.port)+
+				"routing: [{leg: rep, trunks: [reps]}, {leg: prospect, trunks: [first, second]}]\n")
+			s.start()
+			id := s.place(repNumber, prospectNumber)
+			confirm(t, s, id, rep.phone(carrier.RepTone))
+			if tt.second > 0 {
+				s.reaches(id, "in_progress")
+				s.hangup(id)
+			}
+			call := s.reaches(id, "ended")
+			if call["outcome"] != tt.outcome || call["reason"] != tt.reason {
+				t.Errorf("ended %v, %v", call["outcome"], call["reason"])
+			}
+			if has(call["flags"], "failover_used") != (tt.second > 0) {
+				t.Errorf("flags %v", call["flags"])
+			}
+			first.finished()
+			rep.finished()
+			if n := second.count("INVITE"); n != tt.second {
+				t.Errorf("%d INVITEs at the second trunk, want %d", n, tt.second)
+			}
+			if tt.second > 0 {
+				second.finished()
+			}
+		})
+	}
+}
+
+// TestSIPpSessionTimers: the prospect's side has us refresh, and meets our first try
+// with 491; the rep's side promises to refresh, does so once, and is then gone: the
+// call ends when its session is over (RFC 4028 §10).
+func TestSIPpSessionTimers(t *testing.T) {
+	t.Parallel()
+	rep, prospect := startSIPp(t, "theyRefresh"), startSIPp(t, "weRefresh")
+	s := twoTrunks(t, rep, prospect)
+	s.start()
+	id := s.place(repNumber, prospectNumber)
+	confirm(t, s, id, rep.phone(carrier.RepTone))
+	prospect.phone(carrier.ProspectTone)
+	s.reaches(id, "in_progress")
+	time.Sleep(50 * time.Second)
+	s.ends(id, "completed", "session_expired", "carrier")
+	rep.finished()
+	prospect.finished()
+}
