@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -13,6 +15,9 @@ type Operations interface {
 	Trunks() []Trunk
 	// Trace is what was said over SIP in a call; false = it is not kept (any more).
 	Trace(call string) (Trace, bool)
+	// Reload reads the configuration again. The old one stays where the error is
+	// not nil, and is then a *ConfigError where the configuration is wrong.
+	Reload(ctx context.Context) (Reloaded, error)
 }
 
 // Trunk is the live state of a trunk. It holds no secret.
@@ -56,6 +61,26 @@ type TraceMessage struct {
 	Message   string    `json:"message"`
 }
 
+// Reloaded is what a reload did.
+type Reloaded struct {
+	Changed []string `json:"changed"`           // keys that took effect
+	Restart []string `json:"waits_for_restart"` // keys that will with the next start
+}
+
+// ConfigError is a configuration that was not taken.
+type ConfigError struct{ Problems []ConfigProblem }
+
+// ConfigProblem is one thing that is wrong with it.
+type ConfigProblem struct{ Path, Code, Detail string }
+
+func (e *ConfigError) Error() string {
+	var all []string
+	for _, p := range e.Problems {
+		all = append(all, p.Path+": "+p.Detail+" ["+p.Code+"]")
+	}
+	return strings.Join(all, "; ")
+}
+
 // listTrunks is GET /v1/trunks.
 func (s *Server) listTrunks(http.ResponseWriter, *http.Request, *caller) (*answer, error) {
 	return &answer{status: 200, body: struct {
@@ -78,4 +103,21 @@ func (s *Server) traceCall(w http.ResponseWriter, r *http.Request, who *caller) 
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = io.WriteString(w, trace.Ladder) // a client that has gone does not care
 	return nil, nil
+}
+
+// reloadConfig is POST /v1/admin/reload.
+func (s *Server) reloadConfig(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+	done, err := s.Operations.Reload(context.WithoutCancel(r.Context()))
+	var wrong *ConfigError
+	if errors.As(err, &wrong) {
+		p := refuse("validation_failed", "The new configuration is wrong; the old one stays.")
+		for _, one := range wrong.Problems {
+			p.Errors = append(p.Errors, fault{Pointer: "#/" + strings.ReplaceAll(one.Path, ".", "/"), Code: one.Code, Detail: one.Detail})
+		}
+		return nil, p
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: 200, body: done}, nil
 }

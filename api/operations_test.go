@@ -1,8 +1,11 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +33,26 @@ func (o runs) Trace(call string) (Trace, bool) {
 		Messages: []TraceMessage{{At: time.Now(), Leg: "rep", Direction: "out", Transport: "udp", Peer: "10.0.0.2:5060", SIPCallID: "x", Message: "INVITE …"}},
 		Ladder:   "INVITE ──►\n",
 	}, true
+}
+
+func (o runs) Reload(context.Context) (Reloaded, error) {
+	if o.r.refuse != nil {
+		return Reloaded{}, &ConfigError{[]ConfigProblem{{"trunks.carrier.host", "E104", "is required"}}}
+	}
+	return Reloaded{Changed: []string{"trunks.carrier"}, Restart: []string{}}, nil
+}
+
+func TestReload(t *testing.T) {
+	r := newRig(t, store.Key{})
+	res, body := r.do("POST", "/v1/admin/reload", "")
+	if res.StatusCode != 200 || asText(body) != `{"changed":["trunks.carrier"],"waits_for_restart":[]}` {
+		t.Errorf("%d %v", res.StatusCode, body)
+	}
+	r.refuse = errors.New("wrong")
+	res, body = r.do("POST", "/v1/admin/reload", "")
+	if res.StatusCode != 422 || !strings.Contains(asText(body), `"pointer":"#/trunks/carrier/host"`) || !strings.Contains(asText(body), "E104") {
+		t.Errorf("%d %v", res.StatusCode, body)
+	}
 }
 
 func TestTrunksAreShown(t *testing.T) {

@@ -55,7 +55,7 @@ func (s *Server) repJSON(r *store.Rep) Rep {
 		ID: r.ID, Object: "rep", ExternalID: orNull(r.ExternalID), Name: r.Name, Region: r.Region,
 		PassThrough: RepPassNumber{Number: orNull(r.Number), Display: orNull(r.Display), Extension: orNull(r.Extension),
 			Enabled: r.Enabled, Trusted: r.Trusted, VerifiedAt: moment(r.VerifiedAt)},
-		CallerID: orNull(r.CallerID), AllowedCallerIDs: append([]string{}, s.CallerIDs...), State: state,
+		CallerID: orNull(r.CallerID), AllowedCallerIDs: append([]string{}, s.Numbers().CallerIDs...), State: state,
 		ActiveCallID: orNull(r.ActiveCall), UpdatedAt: *moment(r.UpdatedAt),
 	}
 }
@@ -132,7 +132,7 @@ func (s *Server) createRep(_ http.ResponseWriter, r *http.Request, who *caller) 
 		if wanted.Name == nil {
 			return nil, refuse("validation_failed", "A rep needs a name.").at("name")
 		}
-		rep := store.Rep{ID: id, Test: who.test(), Region: s.Region, Enabled: true}
+		rep := store.Rep{ID: id, Test: who.test(), Region: s.Numbers().Region, Enabled: true}
 		if err := s.change(&rep, &wanted, who); err != nil {
 			return nil, err
 		}
@@ -303,8 +303,8 @@ func (s *Server) changeCallerID(rep *store.Rep, text string) error {
 	if err != nil {
 		return err
 	}
-	if len(s.CallerIDs) > 0 && !slices.Contains(s.CallerIDs, n.E164) {
-		return refuse("caller_id_not_allowed", "The trunks may show %s only.", strings.Join(s.CallerIDs, ", ")).at("caller_id")
+	if ours := s.Numbers().CallerIDs; len(ours) > 0 && !slices.Contains(ours, n.E164) {
+		return refuse("caller_id_not_allowed", "The trunks may show %s only.", strings.Join(ours, ", ")).at("caller_id")
 	}
 	rep.CallerID = n.E164
 	return nil

@@ -42,14 +42,19 @@ type Config struct {
 	Store          *store.Store
 	Operations     Operations
 	Ready          func(ctx context.Context) []Check
-	Region         string   // of reps who do not say theirs, ISO 3166
-	CallerIDs      []string // that the trunks own; none = any may be shown
-	PublicURL      string   // where browsers find the server; "" = where they asked
-	PerSecond      float64  // writes, per API key
+	Numbers        func() Numbers
+	PublicURL      string  // where browsers find the server; "" = where they asked
+	PerSecond      float64 // writes, per API key
 	Burst          int
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Log            *slog.Logger   // nil = none
 	Metrics        *Metrics       // nil = none
+}
+
+// Numbers is what the configuration says of numbers, as it stands now.
+type Numbers struct {
+	Region    string   // of reps who do not say theirs, ISO 3166
+	CallerIDs []string // that the trunks own; none = any may be shown
 }
 
 // Server is the control API, an http.Handler.
@@ -82,6 +87,7 @@ var routes = []route{
 	{"GET", "/v1/calls/{call_id}/events", "calls:read", true, (*Server).callEvents},
 	{"GET", "/v1/calls/{call_id}/trace", "ops:read", false, (*Server).traceCall},
 	{"GET", "/v1/trunks", "ops:read", false, (*Server).listTrunks},
+	{"POST", "/v1/admin/reload", "admin", false, (*Server).reloadConfig},
 	{"GET", "/v1/reps", "reps:read", false, (*Server).listReps},
 	{"POST", "/v1/reps", "reps:write", false, (*Server).createRep},
 	{"GET", "/v1/reps/{rep_id}", "reps:read", true, (*Server).getRep},

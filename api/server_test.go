@@ -57,7 +57,7 @@ func newRig(t *testing.T, key store.Key) *rig {
 	r.Bridge = bridge.New(bridge.Config{Policy: func() *bridge.Policy {
 		return &bridge.Policy{Region: "US", Allow: []string{"+1", "+44"}, OwnNumber: []string{"+14155550100"}}
 	}})
-	r.s = New(Config{Calls: r, Store: st, Operations: runs{r}, Region: "US", CallerIDs: []string{"+14155550100"}, Ready: func(context.Context) []Check { return []Check{{"store", nil}, {"trunk", r.refuse}} },
+	r.s = New(Config{Calls: r, Store: st, Operations: runs{r}, Numbers: func() Numbers { return Numbers{"US", []string{"+14155550100"}} }, Ready: func(context.Context) []Check { return []Check{{"store", nil}, {"trunk", r.refuse}} },
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})
 	if key.Name == "" {
 		key = store.Key{Name: "all", Scopes: []string{"admin"}}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"tandem/media"
@@ -50,10 +51,7 @@ type Bridge struct {
 	wait sync.WaitGroup
 
 	reserving sync.Mutex // held while a call takes its channels
-
-	asking   media.Clip // the prompt with the gap after it
-	delay    media.Clip // before its first play
-	openLine media.Clip // after its last
+	tuned     atomic.Pointer[tuning]
 
 	mu       sync.Mutex
 	calls    map[string]*call
@@ -68,8 +66,7 @@ func New(cfg Config) *Bridge {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.life, b.halt = context.WithCancelCause(context.Background())
-	b.asking = media.Concat(cfg.Sounds.Prompt, media.Silence(cfg.Limits.PromptGap))
-	b.delay, b.openLine = media.Silence(cfg.Limits.PromptDelay), media.Silence(time.Second).Loop()
+	b.Retune(cfg.Limits, cfg.Sounds)
 	return b
 }
 
@@ -106,7 +103,7 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 	if id == "" {
 		id = NewID("call")
 	}
-	c := &call{Bridge: b, id: id, asked: asked,
+	c := &call{Bridge: b, tuning: b.tuned.Load(), id: id, asked: asked,
 		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), unhold: make(map[Side]func()), lent: make(map[Side]func())}
 	c.routes = map[Side][]Route{Rep: rep, Prospect: prospect}
 	c.log = b.log.With("call", c.id)
@@ -150,7 +147,7 @@ func (b *Bridge) lock(c *call) error {
 		return &Refusal{Code: CodeDraining, Detail: "The server is shutting down and takes no new calls.", RetryAfter: 30 * time.Second}
 	}
 	for _, rep := range c.asked.reps() {
-		if live, busy := b.reps[rep]; busy && b.Limits.OneCallPerRep {
+		if live, busy := b.reps[rep]; busy && c.Limits.OneCallPerRep {
 			return &Refusal{Code: CodeRepBusy, Detail: "The rep has a call up. End it, or wait.", ActiveCall: live}
 		}
 	}

@@ -15,6 +15,7 @@ import (
 // talk. Its methods run in its own goroutine, but for get.
 type call struct {
 	*Bridge
+	*tuning
 	id     string
 	asked  Asked
 	routes map[Side][]Route // the one in use first

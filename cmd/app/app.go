@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -32,6 +33,8 @@ type Wire struct {
 	ListenTCP func(addr string) (net.Listener, error)      // SIP, HTTP and metrics
 	ListenRTP func(netip.AddrPort) (media.PacketConn, error)
 	DNS       func(ctx context.Context, query []byte) ([]byte, error) // nil = the system's servers
+	Config    func() (*config.Config, config.Problems)                // reads the configuration again; nil = there is none
+	Level     *slog.LevelVar                                          // of the log; nil = it cannot change
 }
 
 // RealWire is the machine's own network.
@@ -59,7 +62,8 @@ type App struct {
 	api      *api.Server
 	serving  sync.WaitGroup
 	closers  []func() error // in reverse
-	routes   *routes
+	routes   atomic.Pointer[routes]
+	reloads  *reloader
 
 	HTTP    net.Addr // where the API listens
 	Metrics net.Addr // likewise, nil = nowhere
@@ -69,7 +73,7 @@ type App struct {
 // left. Stop must follow.
 func Start(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logger) (_ *App, err error) {
 	a := &App{cfg: cfg, wire: wire, registry: prometheus.NewRegistry()}
-	a.log = countLogs(log, a.registry)
+	a.log, a.reloads = countLogs(log, a.registry), newReloader(a.registry)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -158,7 +162,7 @@ func (a *App) openSIP(context.Context) error {
 		return fmt.Errorf("hep.collector: %w", err)
 	}
 	for _, name := range a.cfg.TrunkNames() {
-		cfg.Trunks = append(cfg.Trunks, a.trunk(name))
+		cfg.Trunks = append(cfg.Trunks, trunkOf(a.cfg, name))
 	}
 	for _, text := range a.cfg.SIP.Listen {
 		l, err := config.ParseListener(text)
@@ -229,10 +233,11 @@ func (a *App) openBridge(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.routes = &routes{cfg: a.cfg, endpoint: a.endpoint}
-	policy := a.routes.policy()
+	a.routes.Store(newRoutes(a.cfg, a.endpoint))
 	a.bridge = bridge.New(bridge.Config{
-		Trunks: dialer{a.endpoint}, Sound: a.pool, Route: a.routes.find, Policy: func() *bridge.Policy { return policy },
+		Trunks: dialer{a.endpoint}, Sound: a.pool,
+		Route:  func(side bridge.Side, number string) []bridge.Route { return a.routes.Load().find(side, number) },
+		Policy: func() *bridge.Policy { return a.routes.Load().policy },
 		Sink:   bridge.NewMetrics(a.registry, a.Store, a.cfg.TrunkNames()),
 		Limits: limits(a.cfg), Sounds: sounds, Log: a.log,
 	})
@@ -295,7 +300,7 @@ func (a *App) ready(ctx context.Context) []api.Check {
 
 func (a *App) anyTrunk() bool {
 	for _, t := range a.endpoint.Trunks() {
-		if t.Up {
+		if t.Up && !t.Draining {
 			return true
 		}
 	}
@@ -305,7 +310,7 @@ func (a *App) anyTrunk() bool {
 func (a *App) openHTTP(context.Context) error {
 	a.api = api.New(api.Config{
 		Calls: a.bridge, Store: a.Store, Operations: operations{a}, Ready: a.ready,
-		Region: a.cfg.Numbers.DefaultRegion, CallerIDs: a.routes.policy().OwnNumber, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
+		Numbers: a.numbers, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
 		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
 		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: api.NewMetrics(a.registry),
 	})

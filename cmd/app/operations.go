@@ -19,7 +19,7 @@ func (o operations) Trunks() []api.Trunk {
 	for _, s := range o.endpoint.Trunks() {
 		t := api.Trunk{
 			Object: "trunk", Name: s.Name, Up: s.Up, CPS: max(0, s.CPS), LastFailed: s.LastFailed,
-			Channels: api.Channels{Limit: max(0, s.Channels), InUse: s.InUse, Reserved: s.Reserved},
+			Channels: api.Channels{Limit: max(0, s.Channels), InUse: s.InUse, Reserved: s.Reserved}, Draining: s.Draining,
 		}
 		if !s.Since.IsZero() {
 			t.Since = &s.Since

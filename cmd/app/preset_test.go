@@ -114,7 +114,7 @@ var random = regexp.MustCompile(`(branch=z9hG4bK|;tag=|Call-ID: )[A-Z0-9]+`)
 func firstRequest(t *testing.T, cfg *config.Config, to string) string {
 	wire := newTape()
 	endpoint, err := sip.Open(sip.Config{
-		UDP: []net.PacketConn{wire}, Trunks: []sip.TrunkConfig{(&App{cfg: cfg}).trunk("carrier")},
+		UDP: []net.PacketConn{wire}, Trunks: []sip.TrunkConfig{trunkOf(cfg, "carrier")},
 		UserAgent: cfg.SIP.UserAgent, Log: slog.New(slog.DiscardHandler),
 		DNS: everywhere,
 	})

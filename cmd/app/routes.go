@@ -7,15 +7,16 @@ import (
 	"strings"
 	"time"
 
+	"tandem/api"
 	"tandem/bridge"
 	"tandem/config"
 	"tandem/media"
 	"tandem/sip"
 )
 
-// trunk is a trunk as sip wants it.
-func (a *App) trunk(name string) sip.TrunkConfig {
-	t := a.cfg.Trunks[name]
+// trunkOf is a trunk as sip wants it.
+func trunkOf(conf *config.Config, name string) sip.TrunkConfig {
+	t := conf.Trunks[name]
 	cfg := sip.TrunkConfig{
 		Name: name, Host: t.Host, Port: uint16(t.Port), Transport: t.Transport, Proxy: t.OutboundProxy,
 		Keepalive: sip.Keepalive{Every: t.Keepalive.Options, FailAfter: t.Keepalive.FailAfter, RecoverAfter: t.Keepalive.RecoverAfter},
@@ -25,7 +26,7 @@ func (a *App) trunk(name string) sip.TrunkConfig {
 		SessionTimer:        sip.SessionTimer{Mode: t.SessionTimer.Mode, Expires: t.SessionTimer.Expires, MinSE: t.SessionTimer.MinSE},
 		ReliableProvisional: t.ReliableProvisional,
 		Privacy:             t.Identity.Privacy,
-		Country:             bridge.CallingCode(a.cfg.Numbers.DefaultRegion),
+		Country:             bridge.CallingCode(conf.Numbers.DefaultRegion),
 		Channels:            t.Limits.Channels, CPS: t.Limits.CPS,
 	}
 	if t.Auth.Mode == "digest" {
@@ -37,10 +38,10 @@ func (a *App) trunk(name string) sip.TrunkConfig {
 	case strings.HasPrefix(from, "fixed:"):
 		cfg.FromUser = strings.TrimPrefix(from, "fixed:")
 	}
-	if public, err := netip.ParseAddr(a.cfg.SIP.PublicAddress); err == nil {
+	if public, err := netip.ParseAddr(conf.SIP.PublicAddress); err == nil {
 		cfg.Local = netip.AddrPortFrom(public, 0)
-	} else if a.cfg.SIP.PublicAddress != "auto" {
-		cfg.LocalName = a.cfg.SIP.PublicAddress
+	} else if conf.SIP.PublicAddress != "auto" {
+		cfg.LocalName = conf.SIP.PublicAddress
 	}
 	return cfg
 }
@@ -49,6 +50,11 @@ func (a *App) trunk(name string) sip.TrunkConfig {
 type routes struct {
 	cfg      *config.Config
 	endpoint *sip.Endpoint
+	policy   *bridge.Policy // who may be dialled
+}
+
+func newRoutes(cfg *config.Config, endpoint *sip.Endpoint) *routes {
+	return &routes{cfg: cfg, endpoint: endpoint, policy: policy(cfg)}
 }
 
 // find is bridge.Config.Route.
@@ -121,12 +127,18 @@ func (r *routes) address(trunk string) netip.Addr {
 }
 
 // policy is who may be dialled.
-func (r *routes) policy() *bridge.Policy {
-	p := &bridge.Policy{Region: r.cfg.Numbers.DefaultRegion, Allow: r.cfg.Numbers.Allow, Deny: r.cfg.Numbers.Deny}
-	for _, name := range r.cfg.TrunkNames() {
-		p.OwnNumber = append(p.OwnNumber, r.cfg.Trunks[name].CallerIDs...)
+func policy(cfg *config.Config) *bridge.Policy {
+	p := &bridge.Policy{Region: cfg.Numbers.DefaultRegion, Allow: cfg.Numbers.Allow, Deny: cfg.Numbers.Deny}
+	for _, name := range cfg.TrunkNames() {
+		p.OwnNumber = append(p.OwnNumber, cfg.Trunks[name].CallerIDs...)
 	}
 	return p
+}
+
+// numbers is what api must know of them.
+func (a *App) numbers() api.Numbers {
+	p := a.routes.Load().policy
+	return api.Numbers{Region: p.Region, CallerIDs: p.OwnNumber}
 }
 
 // limits are the call's timers as configured.

@@ -31,10 +31,14 @@ func serve(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if cfg == nil {
 		return code
 	}
-	log := logger(&cfg.Log, stderr)
+	level := new(slog.LevelVar)
+	log := logger(&cfg.Log, level, stderr)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	a, err := app.Start(context.Background(), cfg, app.RealWire(cfg.Media.DSCP), log)
+	wire := app.RealWire(cfg.Media.DSCP)
+	wire.Level = level
+	wire.Config = func() (*config.Config, config.Problems) { return config.Load(configFile(*file), os.Environ()) }
+	a, err := app.Start(context.Background(), cfg, wire, log)
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem: %v\n", err)
 		return 1
@@ -42,6 +46,7 @@ func serve(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	version, _ := app.Version()
 	log.Info("serving", "version", version, "http", a.HTTP.String(), "trunks", cfg.TrunkNames())
 	fmt.Fprintf(stdout, "tandem %s: the API is at http://%s; make a key with: tandem keys create\n", version, a.HTTP)
+	reloadOn(syscall.SIGHUP, a)
 	<-signals
 	log.Info("draining: no new calls; a second signal ends those that are up")
 	patience, cancel := context.WithTimeout(context.Background(), drainTime)
@@ -55,6 +60,18 @@ func serve(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// reloadOn has the configuration read again at a signal. What comes of it is in
+// the log and in the metrics.
+func reloadOn(s os.Signal, a *app.App) {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, s)
+	go func() {
+		for range again {
+			_, _ = a.Reload(context.Background())
+		}
+	}()
 }
 
 // parseFlags parses, and says whether that was all there is to do.
@@ -95,8 +112,7 @@ func load(named string, stderr io.Writer) (*config.Config, int) {
 	return cfg, 0
 }
 
-func logger(cfg *config.Log, w io.Writer) *slog.Logger {
-	var level slog.Level
+func logger(cfg *config.Log, level *slog.LevelVar, w io.Writer) *slog.Logger {
 	_ = level.UnmarshalText([]byte(cfg.Level)) // checked by config
 	options := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "text" {
