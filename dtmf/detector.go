@@ -257,7 +257,7 @@ func (d *Detector) decide(out *burst) {
 func (d *Detector) press() Press {
 	r := &d.run
 	held := time.Duration(int32(r.end-r.start)) * time.Second / rate
-	return Press{Digit: keys[r.key], Method: MethodInBand, Near: r.lacks, At: r.start, Held: held, Figures: r.best}
+	return Press{Digit: keys[r.key], Method: MethodInBand, Near: r.lacks, At: r.start, Rate: rate, Held: held, Figures: r.best}
 }
 
 // nearly is how many frames make a run worth a word though it is no press.

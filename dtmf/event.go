@@ -7,15 +7,13 @@ import (
 
 const (
 	eventBytes = 4
+	maxReports = 8 // in a packet; more is no phone's
 	// silenceEnds is how long a press lives without a packet: three are lost.
 	silenceEnds = 150 * time.Millisecond
-	// slack is how far the intervals of one press may stray apart in media
-	// time: senders restamp ends, and round to packets.
-	slack = 40 * time.Millisecond
 	// remembered finished presses shield from late copies of their packets.
-	remembered = 4
+	remembered = 12
 	// forget is when copies can no longer come and timestamps may wrap.
-	forget = 5 * time.Second
+	forget = 30 * time.Second
 )
 
 // AppendEvent appends a telephone-event payload (RFC 4733 §2.3). volume is in
@@ -39,115 +37,102 @@ func ParseEvent(payload []byte) (digit byte, end bool, duration uint16, ok bool)
 	return digit, payload[1]&0x80 != 0, binary.BigEndian.Uint16(payload[2:]), ok
 }
 
-// interval is one press in media time: [start, end) of an RTP clock.
-type interval struct {
-	digit      byte
-	ssrc       uint32
-	start, end uint32
-	rate       int
-	first      uint32 // timestamp of its first packet, for segments and Held
-	seen       time.Time
-	open       bool // down has been reported, up has not
-	valid      bool
+// report is one telephone-event of a packet.
+type report struct {
+	digit    byte
+	end      bool
+	marker   bool
+	duration uint16
+	ts       uint32
+	ssrc     uint32
+	seq      uint16
+	rate     int
+	at       time.Time
 }
 
 // eventLine makes presses of telephone-event packets.
 type eventLine struct {
-	now  interval // the press under way
+	open interval // the press under way, if valid
 	past [remembered]interval
 	next int // in past
+	// moving is what the sender was seen to do: a stamp of its own in each packet.
+	moving bool
 }
 
-// packet places one packet in media time. It belongs to the press under way, to
-// one that is over, or begins a new one.
-func (l *eventLine) packet(arrived time.Time, p EventPacket, rate int) (out burst) {
-	digit, end, duration, ok := ParseEvent(p.Payload)
-	if !ok || rate <= 0 {
-		return out
+// packet takes one packet. Several reports in it follow each other in time (RFC
+// 4733 §2.5.1.5); a code that is no key still takes its time.
+func (l *eventLine) packet(at time.Time, p *EventPacket, rate int, out *burst) {
+	if rate <= 0 {
+		return
 	}
-	got := interval{
-		digit: digit, ssrc: p.SSRC, rate: rate, seen: arrived, valid: true,
-		start: p.Timestamp, first: p.Timestamp, end: p.Timestamp + uint32(duration),
+	ts, payload := p.Timestamp, p.Payload
+	for n := 0; len(payload) >= eventBytes && n < maxReports; n++ {
+		digit, end, duration, ok := ParseEvent(payload)
+		if ok {
+			l.report(report{
+				digit: digit, end: end, marker: p.Marker && n == 0, duration: duration,
+				ts: ts, ssrc: p.SSRC, seq: p.Seq, rate: rate, at: at,
+			}, out)
+		}
+		ts += uint32(duration)
+		payload = payload[eventBytes:]
+	}
+}
+
+// report places one report in media time. It belongs to the press under way, to
+// one that is over, or begins a new one.
+func (l *eventLine) report(r report, out *burst) {
+	if l.open.valid && l.open.covers(&r) {
+		l.open.extend(&r)
+		l.moving = l.moving || l.open.moving
+		if r.end {
+			l.close(out)
+		}
+		return
 	}
 	for i := range l.past {
-		if l.past[i].covers(got, arrived) {
-			l.past[i].extend(got)
-			return out // a late copy
+		if p := &l.past[i]; p.valid && r.at.Sub(p.seen) < forget && p.covers(&r) {
+			p.extend(&r)
+			return // a late copy
 		}
 	}
-	if l.now.open && l.now.covers(got, arrived) {
-		l.now.extend(got)
-		l.now.seen = arrived
-	} else {
-		if l.now.open {
-			l.close(&out)
-		}
-		l.now = got
-		l.now.open = true
-		out.add(Press{Digit: digit, Method: MethodEvent, At: l.at(got.start), Held: l.now.held()})
+	if r.duration == 0 {
+		return // says nothing yet
 	}
-	if end {
-		l.close(&out)
+	fresh := begin(&r)
+	fresh.moving = l.moving
+	if l.open.valid && r.ssrc == l.open.ssrc && r.rate == l.open.rate && int32(r.ts+uint32(r.duration)-l.open.from) <= 0 {
+		// All of an earlier press that ever came, overtaken by a later one.
+		out.add(fresh.press(false))
+		out.add(fresh.press(true))
+		l.keep(fresh)
+		return
 	}
-	return out
+	l.close(out)
+	l.open = fresh
+	out.add(fresh.press(false))
+	if r.end {
+		l.close(out)
+	}
 }
 
-func (l *eventLine) idle(now time.Time) (out burst) {
-	if l.now.open && now.Sub(l.now.seen) >= silenceEnds {
-		l.close(&out)
+// idle ends a press whose packets have stopped.
+func (l *eventLine) idle(now time.Time, out *burst) {
+	if l.open.valid && now.Sub(l.open.seen) >= silenceEnds {
+		l.close(out)
 	}
-	return out
 }
 
 func (l *eventLine) close(out *burst) {
-	l.now.open = false
-	l.past[l.next] = l.now
+	if !l.open.valid {
+		return
+	}
+	out.add(l.open.press(true))
+	l.keep(l.open)
+	l.open.valid = false
+}
+
+func (l *eventLine) keep(i interval) {
+	l.past[l.next] = i
 	l.next = (l.next + 1) % remembered
-	out.add(Press{Digit: l.now.digit, Method: MethodEvent, Up: true, At: l.at(l.now.first), Held: l.now.held()})
-	l.now.valid = false
-}
-
-// at converts a timestamp to 8 kHz where the clock is another.
-func (l *eventLine) at(ts uint32) uint32 {
-	if l.now.rate == 8000 {
-		return ts
-	}
-	return uint32(uint64(ts) * 8000 / uint64(l.now.rate))
-}
-
-// covers reports whether got is a packet of the same press: the same digit from
-// the same source, at a start inside the press, or right at its end (the next
-// segment of a long one, RFC 4733 §2.5.2.1; a restamped end packet).
-func (i *interval) covers(got interval, now time.Time) bool {
-	if !i.valid || i.digit != got.digit || i.ssrc != got.ssrc || now.Sub(i.seen) > forget {
-		return false
-	}
-	margin := int32(slack.Seconds() * float64(i.rate))
-	afterStart := int32(got.start - i.start)
-	beyondEnd := int32(got.start - i.end)
-	if i.open {
-		return afterStart >= -margin && beyondEnd <= margin
-	}
-	// Over: a new press may follow 40 ms after this one, so only what began
-	// with it, or ends where it did, is a copy.
-	sameEnd := int32(got.end - i.end)
-	return afterStart >= -margin && beyondEnd < 0 || afterStart > 0 && abs(sameEnd) <= margin && beyondEnd <= 0
-}
-
-// extend takes what got knows of the press.
-func (i *interval) extend(got interval) {
-	if int32(got.end-i.end) > 0 {
-		i.end = got.end
-	}
-}
-
-func (i *interval) held() time.Duration {
-	return time.Duration(i.end-i.first) * time.Second / time.Duration(i.rate)
-}
-
-func abs(n int32) int32 {
-	if n < 0 {
-		return -n
-	}
-	return n
 }

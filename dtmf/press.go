@@ -57,6 +57,7 @@ type Press struct {
 	Near   Near
 	Held   time.Duration // as far as known; final with Up
 	At     uint32        // RTP timestamp of its start, 8 kHz; 0 for INFO
+	Rate   int           // Hz, of the clock that At was taken from; 0 for INFO
 
 	Figures // of MethodInBand
 }

@@ -2,14 +2,16 @@ package dtmf
 
 import "time"
 
-// window is how far apart two methods may report one and the same press
-// (T_dtmf_dedupe). Within it a digit heard by another method is an echo.
-const window = 500 * time.Millisecond
-
 // Config says what a Receiver listens to.
 type Config struct {
 	Events []EventType // the negotiated telephone-event payload types
 	InBand bool        // listen to the sound too
+
+	// Score is the operating point of tones, log odds that they are a key; 0 is
+	// the default of 1. 2 is for digits that must not be heard by mistake.
+	Score float32
+	// Dwell is how long tones must last, 0 to what the standards ask: 40 ms.
+	Dwell time.Duration
 }
 
 // EventType is one negotiated telephone-event format.
@@ -35,31 +37,34 @@ type Receiver struct {
 	cfg    Config
 	events eventLine
 	tones  Detector
-	last   [16]heard // by event code: the newest press of each digit
-}
-
-// heard is when, and how, a digit was last down.
-type heard struct {
-	method Method
-	until  time.Time // the end of it as far as known
-	valid  bool
+	fusion fusion
 }
 
 // NewReceiver returns a Receiver that has heard nothing.
 func NewReceiver(cfg Config) *Receiver {
-	return &Receiver{cfg: cfg, tones: newDetector()}
+	r := &Receiver{tones: newDetector()}
+	r.Configure(cfg)
+	return r
 }
 
 // Configure takes new payload types, after a re-INVITE. What was heard before
 // stays known, so that a press is not counted again.
-func (r *Receiver) Configure(cfg Config) { r.cfg = cfg }
+func (r *Receiver) Configure(cfg Config) {
+	r.cfg = cfg
+	r.tones.least, r.tones.dwell = cfg.Score, int(cfg.Dwell*rate/time.Second)
+	if cfg.Score == 0 {
+		r.tones.least = defaultScore
+	}
+}
 
 // Event takes one telephone-event packet. Packets of other payload types and
 // payloads that are no key are ignored.
 func (r *Receiver) Event(now time.Time, p EventPacket, out []Press) []Press {
 	for _, format := range r.cfg.Events {
 		if format.PT == p.PT {
-			return r.fuse(now, r.events.packet(now, p, format.Rate), out)
+			var b burst
+			r.events.packet(now, &p, format.Rate, &b)
+			return r.fusion.take(now, &b, out)
 		}
 	}
 	return out
@@ -73,7 +78,7 @@ func (r *Receiver) Audio(now time.Time, timestamp uint32, samples []int16, out [
 	}
 	var b burst
 	r.tones.samples(timestamp, samples, &b)
-	return r.fuse(now, b, out)
+	return r.fusion.due(now, r.fusion.take(now, &b, out))
 }
 
 // Info takes a digit that came by SIP INFO (ParseInfo).
@@ -81,39 +86,20 @@ func (r *Receiver) Info(now time.Time, digit byte, held time.Duration, out []Pre
 	var b burst
 	b.add(Press{Digit: digit, Method: MethodInfo})
 	b.add(Press{Digit: digit, Method: MethodInfo, Up: true, Held: held})
-	return r.fuse(now, b, out)
+	return r.fusion.take(now, &b, out)
 }
 
 // Idle ends presses whose packets have stopped coming. Call it every 50 ms or
 // so while anybody listens.
 func (r *Receiver) Idle(now time.Time, out []Press) []Press {
-	return r.fuse(now, r.events.idle(now), out)
-}
-
-// fuse passes the presses that are not another method's echo.
-func (r *Receiver) fuse(now time.Time, b burst, out []Press) []Press {
-	for _, p := range b.press[:b.n] {
-		code, ok := Code(p.Digit)
-		if !ok {
-			continue
-		}
-		if p.Near != 0 {
-			out = append(out, p)
-			continue
-		}
-		last := &r.last[code]
-		if last.valid && last.method != p.Method && now.Sub(last.until) < window {
-			continue // an echo, and so is its release
-		}
-		*last = heard{p.Method, now, true}
-		out = append(out, p)
-	}
-	return out
+	var b burst
+	r.events.idle(now, &b)
+	return r.fusion.due(now, r.fusion.take(now, &b, out))
 }
 
 // burst is the few presses one packet can give; it lives on the stack.
 type burst struct {
-	press [4]Press
+	press [2*maxReports + 1]Press
 	n     int
 }
 

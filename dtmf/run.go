@@ -4,7 +4,7 @@ import "math"
 
 // How frames make a press.
 const (
-	runFrames   = 32 // that are kept of a run
+	runFrames   = 24 // that are kept of a run
 	enough      = 7  // full frames for a decision: 35 ms of tone have them, 25 ms cannot
 	full        = 0.7
 	absentEnds  = 8  // frames: an interruption of 20 ms is bridged, a pause of 30 splits

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"tandem/dtmf"
 	"tandem/media"
 )
 
@@ -25,7 +26,30 @@ func guess(packets []packet) plan {
 			p.events[pt] = eventRate(all)
 		}
 	}
+	for pt, all := range byType {
+		if _, is := p.events[pt]; !is && !slices.ContainsFunc(all, func(k packet) bool { return !p.redundant(k) }) {
+			p.red[pt] = true
+		}
+	}
 	return p
+}
+
+// redundant reports whether a packet has the shape of RFC 2198, with blocks that
+// are known, or telephone-events.
+func (p plan) redundant(k packet) bool {
+	blocks, n := dtmf.Red(k.payload, k.ts)
+	for _, b := range blocks[:n] {
+		_, event := p.events[b.PT]
+		_, sound := p.laws[b.PT]
+		if !event && !sound && isEvent(b.Payload) && b.PT >= 96 {
+			p.events[b.PT] = rates[0]
+			event = true
+		}
+		if !event && !sound {
+			return false
+		}
+	}
+	return n > 0
 }
 
 // eventRate is the clock by which durations grew while a key was held.

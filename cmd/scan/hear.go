@@ -52,31 +52,52 @@ func (f *flow) hear(formats []media.Format, begin time.Time) []Press {
 	if formats == nil {
 		p = guess(f.packets)
 	}
-	e := newEar(p.config(), f.from.String()+" > "+f.to.String())
-	origins := make(map[clock]origin)
-	from := func(k packet, rate int) origin {
-		o, known := origins[clock{k.ssrc, rate}]
-		if !known {
-			o = origin{ts: k.ts, rate: rate, ms: float64(k.at.Sub(begin).Microseconds()) / 1000}
-			origins[clock{k.ssrc, rate}] = o
-		}
-		return o
-	}
-	var last origin
-	var samples []int16
-	var next uint32
+	l := listener{plan: p, ear: newEar(p.config(), f.from.String()+" > "+f.to.String()), begin: begin, origins: make(map[clock]origin)}
 	for _, k := range f.packets {
-		e.idle(k.at, last)
-		if rate, ok := p.events[k.pt]; ok {
-			last = from(k, rate)
-			e.event(k.at, last, dtmf.EventPacket{PT: k.pt, SSRC: k.ssrc, Seq: k.seq, Timestamp: k.ts, Marker: k.marker, Payload: k.payload})
-		} else if law, ok := p.laws[k.pt]; ok {
-			last = from(k, 8000)
-			samples = law.Decode(samples[:0], k.payload)
-			e.audio(k.at, last, k.ts, samples)
-			next = k.ts + uint32(len(samples))
+		l.ear.idle(k.at, l.last)
+		l.packet(k)
+	}
+	l.ear.rest(f.packets[len(f.packets)-1].at, l.last, l.next)
+	return l.ear.found
+}
+
+// listener sorts packets by what they carry.
+type listener struct {
+	plan    plan
+	ear     *ear
+	begin   time.Time
+	origins map[clock]origin
+	last    origin
+	samples []int16
+	next    uint32 // timestamp behind the newest sound
+}
+
+func (l *listener) packet(k packet) {
+	if rate, ok := l.plan.events[k.pt]; ok {
+		l.last = l.origin(k, rate)
+		l.ear.event(k.at, l.last, dtmf.EventPacket{PT: k.pt, SSRC: k.ssrc, Seq: k.seq, Timestamp: k.ts, Marker: k.marker, Payload: k.payload})
+	} else if law, ok := l.plan.laws[k.pt]; ok {
+		l.last = l.origin(k, 8000)
+		l.samples = law.Decode(l.samples[:0], k.payload)
+		l.ear.audio(k.at, l.last, k.ts, l.samples)
+		l.next = k.ts + uint32(len(l.samples))
+	} else if l.plan.red[k.pt] {
+		blocks, n := dtmf.Red(k.payload, k.ts)
+		for i, b := range blocks[:n] {
+			if !l.plan.red[b.PT] {
+				l.packet(packet{at: k.at, pt: b.PT, marker: k.marker, seq: k.seq - uint16(n-1-i), ts: b.Timestamp, ssrc: k.ssrc, payload: b.Payload})
+			}
 		}
 	}
-	e.rest(f.packets[len(f.packets)-1].at, last, next)
-	return e.found
+}
+
+// origin ties a packet's clock to the time of the capture.
+func (l *listener) origin(k packet, rate int) origin {
+	c := clock{k.ssrc, rate}
+	o, known := l.origins[c]
+	if !known {
+		o = origin{ts: k.ts, rate: rate, ms: float64(k.at.Sub(l.begin).Microseconds()) / 1000}
+		l.origins[c] = o
+	}
+	return o
 }

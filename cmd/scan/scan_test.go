@@ -136,6 +136,24 @@ func TestEventsOfACaptureAreFoundWithTheirClock(t *testing.T) {
 	}
 }
 
+// TestRedundantEventsAreFound: RFC 2198, each packet with the one before it, and
+// all but one of a press lost.
+func TestRedundantEventsAreFound(t *testing.T) {
+	tape := newTape()
+	for i, digit := range []byte("42") {
+		ts := uint32(1000 + 4000*i)
+		tape.at = time.Duration(i) * 500 * time.Millisecond
+		payload := []byte{0x80 | 101, 0, 0, 4, 101}
+		payload = dtmf.AppendEvent(payload, digit, false, 10, 640)
+		payload = dtmf.AppendEvent(payload, digit, true, 10, 800)
+		tape.udp(5000, rtp(121, uint16(10+i*25), ts, payload))
+	}
+	for _, formats := range [][]media.Format{nil, {{PT: 101, Name: "telephone-event", Rate: 8000}, {PT: 121, Name: "red", Rate: 8000}}} {
+		got, err := File(file(t, "a.pcap", tape.b.Bytes()), formats)
+		want(t, got, err, "42", 0, 500)
+	}
+}
+
 func TestStreamsOfACaptureAreApart(t *testing.T) {
 	tape := newTape()
 	tape.key(5000, 101, '1', 1, 0, 8000)
