@@ -69,8 +69,12 @@ func loses(number string, why error) func(w *world, id string) {
 	}
 }
 
-func extended(w *world)            { w.to = prospectNumber + ",,123" }
-func soon(w *world)                { w.b.Limits.Talk = 10 * time.Second }
+func extended(w *world) { w.to = prospectNumber + ",,123" }
+func soon(w *world) {
+	limits := w.b.Limits
+	limits.Talk = 10 * time.Second
+	w.b.Retune(limits, w.b.Sounds)
+}
 func crowded(w *world)             { w.turn = time.Hour }
 func crowds(w *world, _ string)    { w.mu.Lock(); w.turn = time.Hour; w.mu.Unlock() }
 func (w *world) fill()             { w.mu.Lock(); w.full = true; w.mu.Unlock() }
