@@ -130,7 +130,11 @@ func (r *routes) address(trunk string) netip.Addr {
 func policy(cfg *config.Config) *bridge.Policy {
 	p := &bridge.Policy{Region: cfg.Numbers.DefaultRegion, Allow: cfg.Numbers.Allow, Deny: cfg.Numbers.Deny}
 	for _, name := range cfg.TrunkNames() {
-		p.OwnNumber = append(p.OwnNumber, cfg.Trunks[name].CallerIDs...)
+		for _, id := range cfg.Trunks[name].CallerIDs {
+			if !slices.Contains(p.OwnNumber, id) { // trunks may share one
+				p.OwnNumber = append(p.OwnNumber, id)
+			}
+		}
 	}
 	return p
 }

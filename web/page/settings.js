@@ -16,17 +16,20 @@ export const settings = (changed) => {
 
   const saveNumber = async () => {
     const typed = $('number').value.trim()
-    if (typed === (rep.pass_through.number ?? '')) return say($('number-bad'), '')
+    if (typed === shown()) return say($('number-bad'), '')
     try {
       await change({ pass_through: { number: typed || null, enabled: Boolean(typed) } })
       say($('number-bad'), '')
       say($('number-help'), text.saved(clock(Date.now())))
-      $('number').value = rep.pass_through.number ?? ''
+      $('number').value = shown()
     } catch (problem) {
       if (problem.code === 'stale_version') return reload()
       say($('number-bad'), problem.message)
     }
   }
+
+  // shown is the number as people of its country write it.
+  const shown = () => [rep.pass_through.number_display ?? rep.pass_through.number, rep.pass_through.extension].filter(Boolean).join(' x')
 
   const reload = async () => {
     const answer = await api.rep()
@@ -57,7 +60,7 @@ export const settings = (changed) => {
 
   const paint = (now) => {
     rep = now
-    if (document.activeElement !== $('number')) $('number').value = rep.pass_through.number ?? ''
+    if (document.activeElement !== $('number')) $('number').value = shown()
     if (!$('number-help').textContent) say($('number-help'), text.numberHelp(text.example[rep.region] ?? '+1 415 555 0123'))
     const verified = rep.pass_through.verified_at
     if (rep.pass_through.number) say($('tested'), verified ? text.verified(new Date(verified).toLocaleString()) : text.unverified)
