@@ -104,6 +104,7 @@ func (c *call) run(ctx context.Context) (end End) {
 	if err := c.emit(ctx, Event{Type: CallConnected}); err != nil {
 		c.log.Error("bridge: event not kept yet", "err", err) // they talk all the same
 	}
+	deaf() // nobody waits for keys any more, so the sound may go by the kernel
 	end = earlier(c.talk(prospect.ctx), rep.leg, prospect.leg)
 	prospect.hangUp(end) // before the rep is told: that takes time, and is no talk
 	return c.explain(rep, end)

@@ -151,8 +151,6 @@ func (d *decoder) checkLater(c *Config) {
 	for path, set := range map[string]bool{
 		"sip.tls.cert_file":        c.SIP.TLS.CertFile != "",
 		"sip.tls.key_file":         c.SIP.TLS.KeyFile != "",
-		"media.fast_path":          c.Media.FastPath == "kernel",
-		"media.interfaces":         c.Media.Interfaces != "auto",
 		"http.tls.cert_file":       c.HTTP.TLS.CertFile != "",
 		"http.tls.key_file":        c.HTTP.TLS.KeyFile != "",
 		"http.cors_origins":        len(c.HTTP.CORSOrigins) > 0,

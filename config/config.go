@@ -54,8 +54,8 @@ type Media struct {
 	Symmetric         bool          `key:"symmetric" default:"true" doc:"answer to where audio really comes from"`
 	InactivityTimeout time.Duration `key:"inactivity_timeout" default:"30s" min:"10s" max:"120s" doc:"no audio from a leg that long ends the call"`
 	DSCP              int           `key:"dscp" default:"46" min:"0" max:"63" doc:"of RTP packets; 46 = EF"`
-	FastPath          string        `key:"fast_path" default:"auto" oneof:"auto,kernel,user" doc:"auto | kernel | user"`
-	Interfaces        string        `key:"interfaces" default:"auto" doc:"where the kernel path attaches"`
+	FastPath          string        `key:"fast_path" default:"auto" oneof:"auto,kernel,user" doc:"auto | kernel (eBPF; refuse to start without it) | user"`
+	Interfaces        string        `key:"interfaces" default:"auto" doc:"where the kernel path attaches: names with commas; auto = those that carry the media address"`
 }
 
 // CallFlow is how a call goes.

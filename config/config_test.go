@@ -88,7 +88,7 @@ func TestChecks(t *testing.T) {
 		"sip: {public_address: there}":                 "neither auto, nor an IP",
 		"metrics: {listen: here}":                      "is not an address",
 		"call_flow: {confirm: {decline_digit: \"1\"}}": "same key",
-		"media: {fast_path: kernel}":                   CodeLater,
+		"media: {fast_path: fast}":                     "auto kernel user",
 		"numbers: {}":                                  "already defined",
 		"store: {url: \"postgres://x\"}":               "not written as it must be",
 		"http: {trusted_proxies: [everybody]}":         "is not a network",

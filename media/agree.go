@@ -3,6 +3,7 @@ package media
 import (
 	"errors"
 	"slices"
+	"time"
 )
 
 // Offer is our session description: the same octets until something changes.
@@ -61,6 +62,7 @@ func (s *Stream) agree(answer []byte) error {
 func (s *Stream) take(theirs remote) error {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
+	s.ascend(time.Now(), false)
 	if err := s.settle(theirs); err != nil {
 		return err
 	}
@@ -72,6 +74,7 @@ func (s *Stream) take(theirs remote) error {
 func (s *Stream) settle(theirs remote) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reclaim()
 	chosen := slices.IndexFunc(theirs.codecs, func(c Codec) bool { return slices.Contains(s.side.Codecs, c) })
 	if chosen < 0 {
 		return ErrNoCodec

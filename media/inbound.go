@@ -50,6 +50,8 @@ type inbound struct {
 	pressed pressed // the event that came last
 	muted   pressed // the one that began before Join
 	hushed  bool    // nothing is passed on until the key comes up
+
+	descent
 }
 
 // pressed names one telephone-event by its timestamp.

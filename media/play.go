@@ -64,6 +64,7 @@ func (s *Stream) playAs(p *player, c Clip) *player {
 		close(p.done)
 		return p
 	}
+	s.reclaim()
 	if s.playing != nil {
 		s.playing.halt()
 	}

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"tandem/media/kernel"
 )
 
 // ErrNoPorts: every pair of RTP ports is lent or cooling.
@@ -44,6 +46,10 @@ type Config struct {
 	Silence          time.Duration                            // then a leg that should send is Lost
 	Symmetric        bool                                     // answer to where packets really come from
 	Log              *slog.Logger                             // nil = none
+
+	Kernel *kernel.Table       // the kernel path; nil = the user path only. The caller closes it, after the Pool
+	DSCP   uint8               // of what the kernel sends
+	Fell   func(reason string) // a stream does not take the kernel path, and why; nil = nobody asks
 }
 
 // Pool lends streams, and the ports under them.
@@ -57,6 +63,8 @@ type Pool struct {
 	cool   []cooling // oldest first
 	open   map[*Stream]bool
 	closed bool
+
+	paths paths
 }
 
 type cooling struct {
@@ -72,6 +80,10 @@ func NewPool(cfg Config) (*Pool, error) {
 	p := &Pool{cfg: cfg, log: cfg.Log, open: make(map[*Stream]bool)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
+	}
+	p.paths.table, p.paths.dscp, p.paths.fell = cfg.Kernel, cfg.DSCP, cfg.Fell
+	if p.paths.fell == nil {
+		p.paths.fell = func(string) {}
 	}
 	for port := uint32(cfg.MinPort+1) &^ 1; port < uint32(cfg.MaxPort); port += 2 {
 		p.free = append(p.free, uint16(port))

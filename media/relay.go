@@ -14,6 +14,7 @@ func (s *Stream) packet(now time.Time, b []byte, from netip.AddrPort) {
 	if isRTCP(b) {
 		return
 	}
+	s.in.count()
 	s.weigh(now, b, from)
 }
 
@@ -82,11 +83,15 @@ func (s *Stream) reconsider() {
 // hear takes a packet of the far end's.
 func (s *Stream) hear(now time.Time, h *header, payload []byte, kind kind) {
 	in := &s.in
+	s.ascend(now, kind == sound)
 	if in.tooMany(now) {
 		in.tally.Suspect[suspectRate]++
 		return
 	}
 	if to := in.latch.target(); to != in.told {
+		s.mu.Lock()
+		s.reclaim() // what goes there goes elsewhere now
+		s.mu.Unlock()
 		in.tell(to)
 		in.tally.SourceChanges++
 	}
@@ -137,6 +142,9 @@ func (s *Stream) pass(now time.Time, h *header, payload []byte, kind kind) {
 		kind = unknown
 	}
 	peer.forward(now, h, payload, kind, h.ssrc != s.in.latch.ssrc)
+	if kind == sound {
+		s.descend(now, h, peer)
+	}
 }
 
 // forward sends a packet of the other leg's, unless our own sound plays. aside
@@ -144,6 +152,7 @@ func (s *Stream) pass(now time.Time, h *header, payload []byte, kind kind) {
 func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, aside bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.reclaim()
 	if !s.agreed || !s.theirs.hears || s.closed {
 		return
 	}

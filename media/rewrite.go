@@ -75,6 +75,9 @@ func (l *line) relay(t time.Time, h *header, event bool) (seq uint16, ts uint32,
 	case ahead > 0:
 		l.seen = l.seen<<ahead | 1
 		l.sourceSeq = h.seq
+		if int16(l.sourceSeq-l.floor) > window {
+			l.floor = l.sourceSeq - window // so that it stays behind when numbers wrap
+		}
 		if !event {
 			l.sourceTS = h.ts
 		}

@@ -205,11 +205,13 @@ func (t *tally) stats() Stats {
 // Stats is what the leg has sounded like so far.
 func (s *Stream) Stats() Stats {
 	s.inMu.Lock()
+	s.in.count()
 	stats := s.in.tally.stats()
 	stats.Silent = stats.Received > 0 && !s.in.sounded
 	s.inMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.countSent()
 	stats.Sent, stats.SentBytes = s.sent, s.sentBytes
 	return stats
 }

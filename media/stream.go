@@ -47,6 +47,7 @@ type Stream struct {
 	aside     pressed   // the key that is relayed beside the sound …
 	asideTS   uint32    // … and its timestamp here
 	said      string    // what we described last
+	fed       *flow     // what the kernel sends in our name
 
 	wait sync.WaitGroup // reader and players
 }
@@ -108,6 +109,9 @@ func (s *Stream) Lost() <-chan struct{} { return s.lost }
 func (s *Stream) Listen() (presses <-chan dtmf.Press, stop func()) {
 	ear := make(chan dtmf.Press, 64)
 	s.inMu.Lock()
+	if s.side.InBand {
+		s.ascend(time.Now(), false) // tones are heard here only
+	}
 	s.in.ears = append(s.in.ears, ear)
 	s.in.watch()
 	s.inMu.Unlock()
@@ -137,14 +141,19 @@ func (s *Stream) Info(contentType string, body []byte) error {
 func Join(a, b *Stream) (part func()) {
 	for _, s := range []*Stream{a, b} {
 		s.inMu.Lock()
+		s.ascend(time.Now(), false)
 		s.in.hush()
 		s.inMu.Unlock()
 	}
 	a.peer.Store(b)
 	b.peer.Store(a)
 	return sync.OnceFunc(func() {
-		a.peer.Store(nil)
-		b.peer.Store(nil)
+		for _, s := range []*Stream{a, b} {
+			s.peer.Store(nil)
+			s.inMu.Lock()
+			s.ascend(time.Now(), false)
+			s.inMu.Unlock()
+		}
 	})
 }
 
@@ -157,6 +166,7 @@ func (s *Stream) checkSilence() {
 	held := s.agreed && !s.theirs.sends || s.closed
 	s.mu.Unlock()
 	now := time.Now()
+	s.in.count()
 	if held {
 		s.in.last = now
 	}
@@ -174,6 +184,7 @@ func (s *Stream) Close() {
 	s.mu.Lock()
 	first := !s.closed
 	s.closed = true
+	s.reclaim()
 	if s.playing != nil {
 		s.playing.halt()
 	}
@@ -189,6 +200,7 @@ func (s *Stream) Close() {
 	}
 	s.inMu.Lock()
 	s.in.unwatch()
+	s.ascend(time.Now(), false)
 	s.inMu.Unlock()
 	if err := s.conn.Close(); err != nil {
 		s.log.Warn("media: socket not closed", "err", err)

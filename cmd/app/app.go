@@ -22,6 +22,7 @@ import (
 	"tandem/bridge"
 	"tandem/config"
 	"tandem/media"
+	"tandem/media/kernel"
 	"tandem/sip"
 	"tandem/store"
 	"tandem/web"
@@ -35,6 +36,9 @@ type Wire struct {
 	DNS       func(ctx context.Context, query []byte) ([]byte, error) // nil = the system's servers
 	Config    func() (*config.Config, config.Problems)                // reads the configuration again; nil = there is none
 	Level     *slog.LevelVar                                          // of the log; nil = it cannot change
+
+	// OpenKernel opens the kernel path of what ListenRTP opens; nil = it has none.
+	OpenKernel func(media.PathConfig) (*kernel.Table, error)
 }
 
 // RealWire is the machine's own network.
@@ -43,8 +47,9 @@ func RealWire(dscp int) Wire {
 		ListenUDP: func(at netip.AddrPort) (net.PacketConn, error) {
 			return net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 		},
-		ListenTCP: func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) },
-		ListenRTP: media.UDP(dscp),
+		ListenTCP:  func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) },
+		ListenRTP:  media.UDP(dscp),
+		OpenKernel: media.OpenKernel,
 	}
 }
 
@@ -130,14 +135,45 @@ func (a *App) openMedia(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	metrics := media.NewPathMetrics(a.registry)
+	table, err := a.openKernel(metrics, (int(high)-int(low)+1)/2)
+	if err != nil {
+		return err
+	}
 	a.pool, err = media.NewPool(media.Config{
 		Listen: a.wire.ListenRTP, Bind: a.bind(), MinPort: low, MaxPort: high, Cool: portCool,
 		Silence: a.cfg.Media.InactivityTimeout, Symmetric: a.cfg.Media.Symmetric, Log: a.log,
+		Kernel: table, DSCP: uint8(a.cfg.Media.DSCP), Fell: metrics.Fell,
 	})
 	if err == nil {
 		a.later(a.pool.Close)
+		metrics.Watch(a.registry, a.pool)
 	}
 	return err
+}
+
+// openKernel opens the kernel path as media.fast_path says. Where it may go
+// without, it says why once.
+func (a *App) openKernel(metrics *media.PathMetrics, flows int) (*kernel.Table, error) {
+	if a.wire.OpenKernel == nil {
+		return nil, nil
+	}
+	table, err := a.wire.OpenKernel(a.paths(flows))
+	switch {
+	case err == nil && table != nil:
+		a.later(table.Close)
+	case err != nil && a.cfg.Media.FastPath == "kernel":
+		return nil, fmt.Errorf("media.fast_path: %w", err)
+	case err != nil:
+		reason, _ := kernel.ReasonOf(err)
+		metrics.Fell(string(reason))
+		a.log.Info("sound takes the user path", "err", err)
+	}
+	return table, nil
+}
+
+func (a *App) paths(flows int) media.PathConfig {
+	return media.PathConfig{Mode: a.cfg.Media.FastPath, Interfaces: a.cfg.Media.Interfaces, Bind: a.bind(), Flows: flows, Log: a.log}
 }
 
 // bind is the address RTP sockets are bound to: that of the first SIP socket.

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"tandem/test/namespace"
 )
 
 // tap is a socket that sees every frame that comes in by an interface.
@@ -19,12 +21,12 @@ type tap struct {
 	fd int
 }
 
-func newTap(t *testing.T, in *space, name string) *tap {
+func newTap(t *testing.T, in *namespace.Space, name string) *tap {
 	t.Helper()
 	const everything = 0x0300 // ETH_P_ALL, network order
 	w := &tap{t: t}
 	var err error
-	in.do(func() {
+	in.Do(func() {
 		var i *net.Interface
 		if i, err = net.InterfaceByName(name); err != nil {
 			return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,8 +38,10 @@ type Entry struct {
 	out  netip.AddrPort // and are sent to,
 	from netip.Addr     // from here
 	tos  uint8
-	last Tally // once it is out
-	gone bool  // under t.mu
+
+	mu   sync.Mutex // taken after t.mu
+	gone bool
+	last Tally // once it is gone
 }
 
 func (e *Entry) flow() *relayFlow { return &e.t.slots[e.slot] }
@@ -170,8 +173,8 @@ func or[T comparable](value, otherwise T) T {
 
 // Tally is what the flow did so far, or until it was removed.
 func (e *Entry) Tally() Tally {
-	e.t.mu.Lock()
-	defer e.t.mu.Unlock()
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.gone {
 		return e.last
 	}
@@ -197,15 +200,12 @@ func (e *Entry) read(head uint64) Tally {
 // Remove takes the flow out: no packet that comes after it returns goes by the
 // kernel. It may be called again; what it returns is the last word.
 func (e *Entry) Remove() Tally {
+	last, first := e.halt()
 	t := e.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.gone {
-		return e.last
-	}
-	e.halt()
-	if t.closed {
-		return e.last
+	if !first || t.closed {
+		return last
 	}
 	if err := t.places.Delete(e.key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		t.log.Error("kernel path: a dead flow stays in the table", "err", err)
@@ -214,7 +214,7 @@ func (e *Entry) Remove() Tally {
 	fewer(t.ours, e.in)
 	fewer(t.targets, e.out)
 	t.free = append(t.free, e.slot)
-	return e.last
+	return last
 }
 
 func fewer(count map[netip.AddrPort]int, of netip.AddrPort) {
@@ -223,15 +223,19 @@ func fewer(count map[netip.AddrPort]int, of netip.AddrPort) {
 	}
 }
 
-// halt ends the flow's life at once, and keeps what it did. The Table's mu is held.
-func (e *Entry) halt() {
+// halt ends the flow's life at once, and returns what it did; first is false if
+// it was over.
+func (e *Entry) halt() (last Tally, first bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	s := e.flow()
 	for !e.gone {
 		head := atomic.LoadUint64(&s.Head)
 		if atomic.CompareAndSwapUint64(&s.Head, head, head&^uint64(alive)) {
-			e.gone, e.last = true, e.read(head)
+			e.gone, e.last, first = true, e.read(head), true
 		}
 	}
+	return e.last, first
 }
 
 // reroute finds the way anew.
@@ -240,7 +244,11 @@ func (e *Entry) reroute() {
 	if err != nil {
 		r.via = 0 // the stack shall say so to the socket
 	}
-	atomic.StoreUint64(&e.flow().Out.Via, r.via)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.gone {
+		atomic.StoreUint64(&e.flow().Out.Via, r.via)
+	}
 }
 
 // via is how the flow leaves now.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+
+	"tandem/test/namespace"
 )
 
 // attachedTo is how many programs are at an interface's ingress.
@@ -100,12 +102,12 @@ func TestInterfaceComesBack(t *testing.T) {
 		return
 	}
 	plug := func() {
-		run(t, "ip", "link", "add", "phones", "type", "veth", "peer", "name", "far")
-		run(t, "ip", "link", "set", "phones", "up")
+		namespace.Run(t, "ip", "link", "add", "phones", "type", "veth", "peer", "name", "far")
+		namespace.Run(t, "ip", "link", "set", "phones", "up")
 	}
 	plug()
 	open(t, "lo", "phones")
-	run(t, "ip", "link", "delete", "phones")
+	namespace.Run(t, "ip", "link", "delete", "phones")
 	plug()
 	limit, tick := time.After(soon), time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -125,7 +127,7 @@ func TestRefusedInterfaces(t *testing.T) {
 	if !network(t) {
 		return
 	}
-	run(t, "ip", "tuntap", "add", "tunnel", "mode", "tun")
+	namespace.Run(t, "ip", "tuntap", "add", "tunnel", "mode", "tun")
 	for _, names := range [][]string{{"lo", "no-such"}, {"lo", "tunnel"}, {}} {
 		table, err := Open(Config{Interfaces: names, Flows: 1})
 		if reason, _ := ReasonOf(err); reason != Interface {
@@ -143,7 +145,7 @@ const nobody = 65534
 // TestCapabilities: an ordinary user is refused and told what is missing; with
 // CAP_BPF and CAP_NET_ADMIN alone, as README's unit grants them, it works.
 func TestCapabilities(t *testing.T) {
-	if os.Getenv(inside) != "" {
+	if os.Getenv(alone) != "" {
 		if os.Getuid() != nobody {
 			t.Fatal("not nobody")
 		}
@@ -158,29 +160,32 @@ func TestCapabilities(t *testing.T) {
 		c.b.want(relayed(p), c.theirs.at)
 		return
 	}
-	if !able(t) {
+	if !namespace.Able(t) {
 		refusedSoftly(t)
 		return
 	}
 	binary := publicCopy(t)
-	s := newSpace(t)
-	for _, caps := range [][]uintptr{nil, {capBPF, capNetAdmin}} {
+	s := namespace.New(t)
+	for _, caps := range [][]uintptr{nil, {namespace.CapBPF, namespace.CapNetAdmin}} {
 		cmd := exec.Command(binary, "-test.run=^TestCapabilities$", "-test.v")
 		cmd.Dir = "/"
-		cmd.Env = append(os.Environ(), inside+"=1", "GORACE=atexit_sleep_ms=0", "TMPDIR=/tmp")
+		cmd.Env = append(os.Environ(), alone+"=1", "GORACE=atexit_sleep_ms=0", "TMPDIR=/tmp")
 		if caps != nil {
 			cmd.Env = append(cmd.Env, granted+"=1")
 		}
 		cmd.SysProcAttr = &syscall.SysProcAttr{
 			Credential: &syscall.Credential{Uid: nobody, Gid: nobody}, AmbientCaps: caps, Pdeathsig: syscall.SIGKILL,
 		}
-		s.do(func() {
+		s.Do(func() {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("capabilities %v: %v\n%s", caps, err, out)
 			}
 		})
 	}
 }
+
+// alone is set in a process that is to be nobody's.
+const alone = "TANDEM_TEST_NOBODY"
 
 // granted is set in a process that has the capabilities.
 const granted = "TANDEM_KERNEL_GRANTED"

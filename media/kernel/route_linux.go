@@ -6,9 +6,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -168,10 +170,18 @@ func (w *watcher) close() error {
 
 // networkChanged leads every flow anew, and attaches to interfaces that came back.
 func (t *Table) networkChanged() {
+	for _, e := range t.reattach() {
+		e.reroute()
+	}
+}
+
+// reattach returns the flows there are. No look-up of routes is made under mu,
+// which packets wait for.
+func (t *Table) reattach() (entries []*Entry) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return
+		return nil
 	}
 	for _, name := range t.names {
 		i, err := net.InterfaceByName(name)
@@ -187,9 +197,7 @@ func (t *Table) networkChanged() {
 			t.log.Warn("kernel path: interface not attached", "interface", name, "err", err)
 		}
 	}
-	for _, e := range t.entries {
-		e.reroute()
-	}
+	return slices.Collect(maps.Values(t.entries))
 }
 
 // monotonic is CLOCK_MONOTONIC, as the program reads it, in ns.

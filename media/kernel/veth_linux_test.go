@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"tandem/test/namespace"
 )
 
 // family is one address plan of the networks in TestAcrossInterfaces.
@@ -39,21 +41,21 @@ func TestAcrossInterfaces(t *testing.T) {
 	if !network(t) {
 		return
 	}
-	trunk, rep := newSpace(t), newSpace(t)
-	pair := func(name string, far *space, plan ...string) {
-		run(t, "ip", "link", "add", name, "type", "veth", "peer", "name", "far", "netns", far.path)
-		run(t, "ip", "link", "set", name, "up")
-		far.ip(t, "link", "set", "far", "name", "from-"+name, "up")
+	trunk, rep := namespace.New(t), namespace.New(t)
+	pair := func(name string, far *namespace.Space, plan ...string) {
+		namespace.Run(t, "ip", "link", "add", name, "type", "veth", "peer", "name", "far", "netns", far.Path)
+		namespace.Run(t, "ip", "link", "set", name, "up")
+		far.IP(t, "link", "set", "far", "name", "from-"+name, "up")
 		for i := 0; i < len(plan); i += 2 {
-			run(t, "ip", "address", "add", plan[i], "dev", name, "nodad")
-			far.ip(t, "address", "add", plan[i+1], "dev", "from-"+name, "nodad")
+			namespace.Run(t, "ip", "address", "add", plan[i], "dev", name, "nodad")
+			far.IP(t, "address", "add", plan[i+1], "dev", "from-"+name, "nodad")
 		}
 	}
 	pair("trunk", trunk, "10.1.0.1/24", "10.1.0.2/24", "fd01::1/64", "fd01::2/64")
 	pair("rep", rep, "10.2.0.1/24", "10.2.0.2/24", "fd02::1/64", "fd02::2/64")
 	pair("detour", rep, "10.3.0.1/24", "10.3.0.2/24", "fd03::1/64", "fd03::2/64")
-	rep.ip(t, "address", "add", "10.9.0.9/32", "dev", "lo")
-	rep.ip(t, "address", "add", "fd09::9/128", "dev", "lo", "nodad")
+	rep.IP(t, "address", "add", "10.9.0.9/32", "dev", "lo")
+	rep.IP(t, "address", "add", "fd09::9/128", "dev", "lo", "nodad")
 
 	names, err := Interfaces(netip.IPv4Unspecified())
 	slices.Sort(names)
@@ -68,18 +70,18 @@ func TestAcrossInterfaces(t *testing.T) {
 		for who, bySender := range checksums {
 			t.Log(f.name, who)
 			offload := map[bool]string{true: "off", false: "on"}[bySender]
-			trunk.run(t, "ethtool", "-K", "from-trunk", "tx", offload)
-			rep.run(t, "ethtool", "-K", "from-rep", "tx", offload)
+			trunk.Run(t, "ethtool", "-K", "from-trunk", "tx", offload)
+			rep.Run(t, "ethtool", "-K", "from-rep", "tx", offload)
 			for _, ours := range []string{"trunk", "rep", "detour"} {
-				run(t, "ethtool", "-K", ours, "tx", map[bool]string{true: "on", false: "off"}[bySender])
+				namespace.Run(t, "ethtool", "-K", ours, "tx", map[bool]string{true: "on", false: "off"}[bySender])
 			}
-			run(t, "ip", append(f.route, "route", "replace", f.target, "via", f.first)...)
+			namespace.Run(t, "ip", append(f.route, "route", "replace", f.target, "via", f.first)...)
 			across(t, table, f, trunk, rep)
 		}
 	}
 }
 
-func across(t *testing.T, table *Table, f family, trunk, rep *space) {
+func across(t *testing.T, table *Table, f family, trunk, rep *namespace.Space) {
 	t.Helper()
 	at := func(host string) string { return net.JoinHostPort(host, "0") }
 	c := &call{table, newPhone(t, at(f.trunk), trunk), newPhone(t, at(f.rep), rep), newPhone(t, at(f.toTrunk), nil), newPhone(t, at(f.toRep), nil)}
@@ -94,7 +96,7 @@ func across(t *testing.T, table *Table, f family, trunk, rep *space) {
 	back.In, back.Out, back.TTL = Ends{c.theirs.at, c.b.at}, Ends{c.ours.at, c.a.at}, 33
 	defer add(t, table, back).Remove()
 
-	leg := func(from, to *phone, ours, by netip.AddrPort, w *tap, face, far string, in *space, ttl string) {
+	leg := func(from, to *phone, ours, by netip.AddrPort, w *tap, face, far string, in *namespace.Space, ttl string) {
 		t.Helper()
 		const packets = 3
 		for range packets {
@@ -121,17 +123,17 @@ func across(t *testing.T, table *Table, f family, trunk, rep *space) {
 
 	// The way to the rep changes: packets follow, with the same addresses.
 	detour := newTap(t, rep, "from-detour")
-	run(t, "ip", append(f.route, "route", "replace", f.target, "via", f.second)...)
+	namespace.Run(t, "ip", append(f.route, "route", "replace", f.target, "via", f.second)...)
 	follows(t, there, "detour")
 	leg(c.a, c.b, c.ours.at, c.theirs.at, detour, "detour", "from-detour", rep, "64")
 
 	// There is no way: the stack is asked, and the packet comes up.
-	run(t, "ip", append(f.route, "route", "delete", f.target)...)
+	namespace.Run(t, "ip", append(f.route, "route", "delete", f.target)...)
 	follows(t, there, "")
 	p := c.a.next()
 	c.a.send(p, c.ours.at)
 	c.ours.want(p, c.a.at)
-	run(t, "ip", append(f.route, "route", "replace", f.target, "via", f.first)...)
+	namespace.Run(t, "ip", append(f.route, "route", "replace", f.target, "via", f.first)...)
 	follows(t, there, "rep")
 	p = c.a.next()
 	c.a.send(p, c.ours.at)
@@ -166,7 +168,7 @@ func follows(t *testing.T, e *Entry, name string) {
 	}
 }
 
-func mac(t *testing.T, in *space, name string) string {
+func mac(t *testing.T, in *namespace.Space, name string) string {
 	t.Helper()
 	var i *net.Interface
 	var err error
@@ -174,7 +176,7 @@ func mac(t *testing.T, in *space, name string) string {
 	if in == nil {
 		look()
 	} else {
-		in.do(look)
+		in.Do(look)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -188,14 +190,14 @@ func TestFarEndsOnOneMachine(t *testing.T) {
 	if !network(t) {
 		return
 	}
-	trunk := newSpace(t)
-	run(t, "ip", "link", "add", "trunk", "type", "veth", "peer", "name", "far", "netns", trunk.path)
-	run(t, "ip", "link", "set", "trunk", "up")
-	trunk.ip(t, "link", "set", "far", "up")
-	run(t, "ip", "address", "add", "10.1.0.1/24", "dev", "trunk")
-	run(t, "ip", "address", "add", "fd01::1/64", "dev", "trunk", "nodad")
-	trunk.ip(t, "address", "add", "10.1.0.2/24", "dev", "far")
-	trunk.ip(t, "address", "add", "fd01::2/64", "dev", "far", "nodad")
+	trunk := namespace.New(t)
+	namespace.Run(t, "ip", "link", "add", "trunk", "type", "veth", "peer", "name", "far", "netns", trunk.Path)
+	namespace.Run(t, "ip", "link", "set", "trunk", "up")
+	trunk.IP(t, "link", "set", "far", "up")
+	namespace.Run(t, "ip", "address", "add", "10.1.0.1/24", "dev", "trunk")
+	namespace.Run(t, "ip", "address", "add", "fd01::1/64", "dev", "trunk", "nodad")
+	trunk.IP(t, "address", "add", "10.1.0.2/24", "dev", "far")
+	trunk.IP(t, "address", "add", "fd01::2/64", "dev", "far", "nodad")
 	table := open(t, "lo", "trunk")
 	for _, hosts := range [][3]string{
 		{"10.1.0.2:0", "10.1.0.1:0", "127.0.0.1:0"}, // a PBX on 127.0.0.1
