@@ -16,6 +16,8 @@ type Metrics struct {
 	replays   prometheus.Counter
 	streams   prometheus.Gauge
 	tooSlow   prometheus.Counter
+	attempts  *prometheus.CounterVec
+	attempt   prometheus.Histogram
 	templates map[string]bool
 }
 
@@ -37,10 +39,19 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		streams: prometheus.NewGauge(prometheus.GaugeOpts{Name: "tandem_sse_clients", Help: "Event streams that are open."}),
 		tooSlow: prometheus.NewCounter(prometheus.CounterOpts{Name: "tandem_sse_dropped_total", Help: "Event streams dropped because the client did not read."}),
-
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tandem_webhook_attempts_total", Help: "Attempts to deliver an event to a webhook endpoint, by how they ended.",
+		}, []string{"result"}),
+		attempt: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tandem_webhook_attempt_seconds", Help: "How long an attempt to deliver an event took.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 15}, NativeHistogramBucketFactor: 1.1,
+		}),
 		templates: make(map[string]bool),
 	}
-	reg.MustRegister(m.requests, m.seconds, m.rejects, m.replays, m.streams, m.tooSlow)
+	reg.MustRegister(m.requests, m.seconds, m.rejects, m.replays, m.streams, m.tooSlow, m.attempts, m.attempt)
+	for _, result := range []string{"ok", "http_error", "timeout", "refused", "blocked"} {
+		m.attempts.WithLabelValues(result)
+	}
 	for code := range kinds {
 		m.rejects.WithLabelValues(code)
 	}
@@ -87,5 +98,12 @@ func (m *Metrics) clients(n float64) {
 func (m *Metrics) dropped() {
 	if m != nil {
 		m.tooSlow.Inc()
+	}
+}
+
+func (m *Metrics) attempted(result string, d time.Duration) {
+	if m != nil {
+		m.attempts.WithLabelValues(result).Inc()
+		m.attempt.Observe(d.Seconds())
 	}
 }

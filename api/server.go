@@ -45,6 +45,7 @@ type Config struct {
 	Numbers        func() Numbers
 	PublicURL      string  // where browsers find the server; "" = where they asked
 	PerSecond      float64 // writes, per API key
+	PrivateHooks   bool    // webhooks may go to private networks
 	Burst          int
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Log            *slog.Logger   // nil = none
@@ -96,6 +97,14 @@ var routes = []route{
 	{"POST", "/v1/reps/{rep_id}/verifications", "reps:write", true, (*Server).testRepPhone},
 	{"POST", "/v1/reps/{rep_id}/sessions", "reps:sessions", false, (*Server).createRepSession},
 	{"GET", "/v1/events", "events:read", true, (*Server).allEvents},
+	{"GET", "/v1/webhook-endpoints", "webhooks:manage", false, (*Server).listEndpoints},
+	{"POST", "/v1/webhook-endpoints", "webhooks:manage", false, (*Server).createEndpoint},
+	{"PATCH", "/v1/webhook-endpoints/{endpoint_id}", "webhooks:manage", false, (*Server).updateEndpoint},
+	{"DELETE", "/v1/webhook-endpoints/{endpoint_id}", "webhooks:manage", false, (*Server).deleteEndpoint},
+	{"POST", "/v1/webhook-endpoints/{endpoint_id}/test", "webhooks:manage", false, (*Server).testEndpoint},
+	{"POST", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret", "webhooks:manage", false, (*Server).rotateSecret},
+	{"POST", "/v1/webhook-endpoints/{endpoint_id}/replay", "webhooks:manage", false, (*Server).replayDeliveries},
+	{"GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries", "webhooks:manage", false, (*Server).listDeliveries},
 	{"GET", "/signin", "", false, (*Server).signInForm},
 	{"POST", "/signin", "", false, (*Server).signIn},
 	{"POST", "/signout", "", false, (*Server).signOut},

@@ -88,7 +88,7 @@ type Event struct {
 	Seq       int64            `json:"seq"`
 	Type      bridge.EventType `json:"type"`
 	Timestamp time.Time        `json:"timestamp"`
-	Data      any              `json:"data"` // Call or Rep
+	Data      any              `json:"data"` // Call, Rep or WebhookEndpoint
 }
 
 // orNull is v, or null where it is nothing.
@@ -202,9 +202,12 @@ func banner(r *bridge.Record, now time.Time) Banner {
 
 func (s *Server) eventJSON(e *store.Envelope) Event {
 	event := Event{ID: e.Event.ID, Seq: e.Seq, Type: e.Event.Type, Timestamp: *moment(e.Event.At)}
-	if e.Rep != nil {
+	switch {
+	case e.Rep != nil:
 		event.Data = s.repJSON(e.Rep)
-	} else {
+	case e.Endpoint != nil:
+		event.Data = endpointJSON(e.Endpoint)
+	default:
 		event.Data = callJSON(&e.Record, e.Event.At)
 	}
 	return event

@@ -18,6 +18,8 @@ type Envelope struct {
 	Event  bridge.Event
 	Record bridge.Record // of a call.… event: the call as it stood after it
 	Rep    *Rep          // of a rep.… event: the rep likewise; else nil
+
+	Endpoint *Endpoint // of webhook.test
 }
 
 // Emit keeps events and the record they lead to, durably before it returns nil.
@@ -94,9 +96,16 @@ func addEvent(ctx context.Context, tx *tx, e bridge.Event, record any, rep strin
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "INSERT INTO events (id, call_id, call_seq, type, at, event, record, rep_id, test) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	result, err := tx.ExecContext(ctx, "INSERT INTO events (id, call_id, call_seq, type, at, event, record, rep_id, test) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		e.ID, e.Call, e.Seq, string(e.Type), e.At.UnixMicro(), string(event), string(doc), rep, test)
-	return err
+	if err != nil {
+		return err
+	}
+	seq, err := result.LastInsertId()
+	if err != nil {
+		return err
+	}
+	return addDeliveries(ctx, tx, e, seq, test)
 }
 
 // putRecord writes a record, with its metadata where that is new.
@@ -145,7 +154,7 @@ type EventFilter struct {
 
 // EventsAfter reads on in the stream, at most limit events, oldest first.
 func (s *Store) EventsAfter(ctx context.Context, seq int64, filter EventFilter, limit int) ([]Envelope, error) {
-	query, args := "SELECT seq, event, record FROM events WHERE seq > ? AND test = ?", []any{seq, filter.Test}
+	query, args := "SELECT seq, event, record FROM events WHERE seq > max(?, (SELECT value FROM marks WHERE name = 'horizon')) AND test = ?", []any{seq, filter.Test}
 	if filter.Rep != "" {
 		query, args = query+" AND rep_id = ?", append(args, filter.Rep)
 	}
@@ -186,15 +195,12 @@ func (s *Store) EventsAfter(ctx context.Context, seq int64, filter EventFilter, 
 // EventRange is the oldest and the newest event's place in the stream. With
 // none kept, oldest is one more than newest.
 func (s *Store) EventRange(ctx context.Context) (oldest, newest int64, err error) {
-	var first, last sql.NullInt64
-	err = s.reads.QueryRowContext(ctx, "SELECT (SELECT min(seq) FROM events), (SELECT seq FROM sqlite_sequence WHERE name = 'events')").Scan(&first, &last)
+	var last sql.NullInt64
+	err = s.reads.QueryRowContext(ctx, "SELECT value + 1, (SELECT seq FROM sqlite_sequence WHERE name = 'events') FROM marks WHERE name = 'horizon'").Scan(&oldest, &last)
 	if err != nil {
 		return 0, 0, fmt.Errorf("events: %w", err)
 	}
-	if !first.Valid {
-		first.Int64 = last.Int64 + 1
-	}
-	return first.Int64, last.Int64, nil
+	return oldest, last.Int64, nil
 }
 
 // open reads the two documents of an event.
@@ -202,9 +208,14 @@ func (e *Envelope) open(event, record string) error {
 	if err := json.Unmarshal([]byte(event), &e.Event); err != nil {
 		return err
 	}
-	if strings.HasPrefix(string(e.Event.Type), "rep.") {
+	var into any = &e.Record
+	switch kind, _, _ := strings.Cut(string(e.Event.Type), "."); kind {
+	case "rep":
 		e.Rep = new(Rep)
-		return json.Unmarshal([]byte(record), e.Rep)
+		into = e.Rep
+	case "webhook":
+		e.Endpoint = new(Endpoint)
+		into = e.Endpoint
 	}
-	return json.Unmarshal([]byte(record), &e.Record)
+	return json.Unmarshal([]byte(record), into)
 }

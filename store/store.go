@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/url"
 	"strings"
 	"sync"
@@ -26,7 +27,7 @@ var (
 var migrations embed.FS
 
 // schemaVersion is the newest migration.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // Config is where things are kept, and for how long.
 type Config struct {
@@ -54,6 +55,7 @@ type Store struct {
 	mu      sync.Mutex
 	changed chan struct{}
 	used    map[string]time.Time // keys, since they were last written
+	touched map[string]bool      // endpoints that got something to be delivered
 }
 
 // ParseURL reads store.url: sqlite:// and an absolute path.
@@ -69,7 +71,7 @@ func ParseURL(text string) (path string, err error) {
 // must follow.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{cfg: cfg, log: cfg.Log, queue: make(chan *write, 1024), stop: make(chan struct{}),
-		changed: make(chan struct{}), used: make(map[string]time.Time)}
+		changed: make(chan struct{}), used: make(map[string]time.Time), touched: make(map[string]bool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -155,40 +157,8 @@ func (s *Store) Changed() <-chan struct{} {
 func (s *Store) announce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	maps.Copy(s.touched, s.tx.touched)
+	clear(s.tx.touched)
 	close(s.changed)
 	s.changed = make(chan struct{})
-}
-
-// tidy drops what is too old, hourly.
-func (s *Store) tidy() {
-	ticker := time.NewTicker(time.Hour)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-s.stop:
-			return
-		case now := <-ticker.C:
-			if err := s.Prune(context.Background(), now); err != nil {
-				s.log.Error("store: old records not dropped", "err", err)
-			}
-			s.cfg.Metrics.size(s.cfg.Path)
-		}
-	}
-}
-
-// Prune drops events, ended calls and idempotency keys that are too old at now.
-func (s *Store) Prune(ctx context.Context, now time.Time) error {
-	return s.do(ctx, func(ctx context.Context, tx *tx) error {
-		_, err := tx.ExecContext(ctx, "DELETE FROM idempotency WHERE created_at < ?", now.Add(-keepAnswers).UnixMicro())
-		if err == nil {
-			_, err = tx.ExecContext(ctx, "DELETE FROM rep_tokens WHERE expires_at < ?", now.UnixMicro())
-		}
-		if s.cfg.KeepEvents > 0 && err == nil {
-			_, err = tx.ExecContext(ctx, "DELETE FROM events WHERE at < ?", now.Add(-s.cfg.KeepEvents).UnixMicro())
-		}
-		if s.cfg.KeepCalls > 0 && err == nil {
-			_, err = tx.ExecContext(ctx, "DELETE FROM calls WHERE ended_at > 0 AND ended_at < ?", now.Add(-s.cfg.KeepCalls).UnixMicro())
-		}
-		return err
-	})
 }

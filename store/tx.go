@@ -13,6 +13,9 @@ import (
 type tx struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+
+	endpoints []Endpoint      // those there are, nil = to be read
+	touched   map[string]bool // those that got something to be delivered
 }
 
 func openTx(ctx context.Context, db *sql.DB) (*tx, error) {
@@ -20,7 +23,7 @@ func openTx(ctx context.Context, db *sql.DB) (*tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tx{conn: conn, prepared: make(map[string]*sql.Stmt)}, nil
+	return &tx{conn: conn, prepared: make(map[string]*sql.Stmt), touched: make(map[string]bool)}, nil
 }
 
 func (t *tx) statement(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -71,6 +74,7 @@ func (t *tx) one(ctx context.Context, w *write, result *error, savepoint bool) e
 		return err
 	}
 	if *result = w.do(ctx, t); *result != nil {
+		t.endpoints = nil
 		if err := t.exec(ctx, "ROLLBACK TO one"); err != nil {
 			return err
 		}

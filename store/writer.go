@@ -69,6 +69,9 @@ func (s *Store) gather(first *write) []*write {
 func (s *Store) commit(group []*write) {
 	results := make([]error, len(group))
 	err := s.transact(group, results)
+	if err != nil || len(group) == 1 && results[0] != nil {
+		s.tx.endpoints = nil // rolled back
+	}
 	events := false
 	for i, w := range group {
 		if err != nil && results[i] == nil {
@@ -76,7 +79,7 @@ func (s *Store) commit(group []*write) {
 		}
 		events = events || w.events && results[i] == nil
 	}
-	if events {
+	if events || len(s.tx.touched) > 0 {
 		s.announce()
 	}
 	for i, w := range group {

@@ -30,20 +30,21 @@ var arrows = map[string][]string{
 
 // doors is which folders may import a library; a test of theirs may too.
 var doors = map[string][]string{
-	"github.com/emiago/sipgo":               {"sip"},
-	"github.com/miekg/dns":                  {"sip"},
-	"github.com/pion":                       {"media"},
-	"github.com/zaf/g711":                   {"media"},
-	"github.com/nyaruka/phonenumbers":       {"bridge"},
-	"github.com/google/uuid":                {"bridge"},
-	"github.com/prometheus/client_golang":   {"api", "bridge", "cmd/app", "media", "sip", "store"},
-	"modernc.org/sqlite":                    {"store"},
-	"github.com/goccy/go-yaml":              {"config", "api"}, // api: its test makes openapi.json
-	"github.com/gopacket/gopacket":          {"cmd/scan"},
-	"github.com/pb33f/libopenapi":           {"api"},
-	"github.com/pb33f/libopenapi-validator": {"api"},
-	"github.com/cilium/ebpf":                {"media/kernel"},
-	"golang.org/x/sys":                      {"media"},
+	"github.com/emiago/sipgo":                        {"sip"},
+	"github.com/miekg/dns":                           {"sip"},
+	"github.com/pion":                                {"media"},
+	"github.com/zaf/g711":                            {"media"},
+	"github.com/nyaruka/phonenumbers":                {"bridge"},
+	"github.com/google/uuid":                         {"bridge"},
+	"github.com/prometheus/client_golang":            {"api", "bridge", "cmd/app", "media", "sip", "store"},
+	"modernc.org/sqlite":                             {"store"},
+	"github.com/goccy/go-yaml":                       {"config", "api"}, // api: its test makes openapi.json
+	"github.com/gopacket/gopacket":                   {"cmd/scan"},
+	"github.com/pb33f/libopenapi":                    {"api"},
+	"github.com/pb33f/libopenapi-validator":          {"api"},
+	"github.com/cilium/ebpf":                         {"media/kernel"},
+	"golang.org/x/sys":                               {"media"},
+	"github.com/standard-webhooks/standard-webhooks": {"api"},
 }
 
 // source is one Go file and what it imports.
