@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // network reads a network, or an address as one.
@@ -159,7 +158,6 @@ func (d *decoder) checkLater(c *Config) {
 		"rates.file":               c.Rates.File != "",
 		"tracing.otlp_endpoint":    c.Tracing.OTLPEndpoint != "",
 		"log.numbers":              c.Log.Numbers != "masked",
-		"webhooks.disable_after":   c.Webhooks.DisableAfter != 120*time.Hour,
 		"rates.default.per_minute": c.Rates.Default.PerMinute != "0.0130",
 	} {
 		if set {

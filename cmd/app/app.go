@@ -344,12 +344,17 @@ func (a *App) anyTrunk() bool {
 }
 
 func (a *App) openHTTP(context.Context) error {
+	metrics := api.NewMetrics(a.registry)
 	a.api = api.New(api.Config{
 		Calls: a.bridge, Store: a.Store, Operations: operations{a}, Ready: a.ready,
 		Numbers: a.numbers, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
 		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
-		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: api.NewMetrics(a.registry),
+		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: metrics,
+		PrivateHooks: a.cfg.Webhooks.AllowPrivateNetworks,
 	})
+	sender := api.NewSender(api.SenderConfig{Server: a.api, Timeout: a.cfg.Webhooks.Timeout,
+		DisableAfter: a.cfg.Webhooks.DisableAfter, Private: a.cfg.Webhooks.AllowPrivateNetworks, Log: a.log})
+	a.later(func() error { sender.Close(); return nil })
 	page, err := web.New(web.Config{FrameAncestors: a.cfg.HTTP.FrameAncestors})
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"net/http"
 	"runtime"
 	"runtime/debug"
@@ -49,10 +50,40 @@ func (a *App) metricsHandler() http.Handler {
 			return 0
 		}),
 		gauge("tandem_calls_stuck", "Calls longer in their state than it can last; must be 0.", func() float64 { return float64(a.bridge.Stuck(time.Now())) }),
+		gauge("tandem_webhook_pending", "Events that webhook endpoints have still to get.", func() float64 { n, _ := a.backlog(); return n }),
+		gauge("tandem_webhook_oldest_pending_seconds", "How long the oldest of them has waited.", func() float64 { _, age := a.backlog(); return age }),
+		gauge("tandem_webhook_endpoints_disabled", "Webhook endpoints that get nothing, by hand or because they failed.", a.disabledEndpoints),
 		gauge("tandem_rtp_ports_in_use", "RTP ports lent to calls.", func() float64 { return float64(a.pool.InUse()) }),
 		gauge("tandem_rtp_ports_limit", "RTP ports there are.", func() float64 { return float64((int(high) - int(low) + 1) / 2) }),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	return mux
+}
+
+// backlog is how many events webhooks have still to deliver, and the age of the
+// oldest in seconds.
+func (a *App) backlog() (n, age float64) {
+	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
+	defer cancel()
+	count, oldest, err := a.Store.Backlog(ctx)
+	if err != nil || count == 0 {
+		return 0, 0
+	}
+	return float64(count), time.Since(oldest).Seconds()
+}
+
+func (a *App) disabledEndpoints() (n float64) {
+	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
+	defer cancel()
+	endpoints, err := a.Store.Endpoints(ctx)
+	if err != nil {
+		return 0
+	}
+	for i := range endpoints {
+		if endpoints[i].Disabled != "" {
+			n++
+		}
+	}
+	return n
 }

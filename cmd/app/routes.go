@@ -142,7 +142,7 @@ func policy(cfg *config.Config) *bridge.Policy {
 // numbers is what api must know of them.
 func (a *App) numbers() api.Numbers {
 	p := a.routes.Load().policy
-	return api.Numbers{Region: p.Region, CallerIDs: p.OwnNumber}
+	return api.Numbers{Region: p.Region, CallerIDs: slices.Compact(slices.Sorted(slices.Values(p.OwnNumber)))}
 }
 
 // limits are the call's timers as configured.

@@ -70,15 +70,20 @@ func (c *client) send(method, path string, body any, patience time.Duration) (*h
 		return response, err
 	}
 	defer response.Body.Close()
+	return nil, problemOf(response)
+}
+
+// problemOf reads the problem that an answer is.
+func problemOf(response *http.Response) error {
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var problem apiError
 	if json.Unmarshal(answer, &problem) != nil || problem.Code == "" {
-		return nil, fmt.Errorf("%s: %s", response.Status, answer)
+		return fmt.Errorf("%s: %s", response.Status, answer)
 	}
-	return nil, &problem
+	return &problem
 }
 
 // do sends a request and reads its answer whole.

@@ -122,6 +122,7 @@ routing:
 http: {listen: "%s"}
 metrics: {listen: "%s"}
 store: {url: "sqlite://%s"}
+webhooks: {allow_private_networks: true}
 `, d.carrier.Addr().Port(), d.spare.Addr().Port(), freePort("127.0.0.1:8080"), freePort("127.0.0.1:9464"), filepath.Join(d.dir, "tandem.db")), []string{"DEMO_PASSWORD=demo"})
 	if problems.Errors() > 0 {
 		return nil, problems

@@ -30,6 +30,7 @@ func init() {
 		"dtmf":         dtmfCommand,
 		"trunk":        trunkCommand,
 		"reps":         repsCommand,
+		"webhooks":     webhooksCommand,
 		"version":      versionCommand,
 		"healthcheck":  healthcheckCommand,
 		"completion":   completionCommand,
