@@ -170,10 +170,13 @@ func (c *Checked) checkOrder(rep []*Dialog, prospect *Dialog, say func(string, .
 	if left.IsZero() {
 		return
 	}
+	heard := make(map[string]bool) // answers by To tag: a repetition is none
 	for _, m := range prospect.Messages {
-		if m.Method == "INVITE" && m.Code >= 200 && m.Code < 300 && m.At.After(left) && !m.Lost {
+		if m.Method != "INVITE" || m.Code < 200 || m.Code > 299 || m.Lost || heard[m.ToTag] {
+			continue
+		}
+		if heard[m.ToTag] = true; m.At.After(left) {
 			c.checkOrphan(prospect, m, say)
-			return
 		}
 	}
 }
@@ -181,7 +184,7 @@ func (c *Checked) checkOrder(rep []*Dialog, prospect *Dialog, say func(string, .
 // checkOrphan: a prospect who answered when the rep had gone is hung up at once.
 func (c *Checked) checkOrphan(d *Dialog, answer *Message, say func(string, ...any)) {
 	for _, m := range d.Messages {
-		if m.Out && m.Method == "BYE" && m.Code == 0 && m.At.After(answer.At) {
+		if m.Method == "BYE" && m.Code == 0 && !m.Lost {
 			if late := m.At.Sub(answer.At.Add(c.Delay)); late > atOnce && !c.Lossy {
 				say("R6: the prospect was hung up %v after answering nobody", late)
 			}

@@ -212,6 +212,7 @@ func (call *Call) open() string {
 			return ""
 		}
 		call.sound = newSound(conn, netip.AddrPortFrom(addr, uint16(port)))
+		call.sound.still(call.c.opts.Quiet)
 	}
 	return call.describe()
 }

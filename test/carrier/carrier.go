@@ -22,6 +22,7 @@ type Options struct {
 	Server         bool                                     // challenges by 401, not 407
 	Everything     bool                                     // challenges every request, not only the first INVITE
 	NoTrying       bool                                     // sends no 100
+	Quiet          bool                                     // phones send keys, and no sound
 	NonceLife      time.Duration                            // then an old nonce is stale; 0 = never
 	ListenRTP      func(netip.Addr) (net.PacketConn, error) // a socket on a free port
 	Script         func(number string) Script               // nil = Magic

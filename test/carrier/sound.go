@@ -31,7 +31,7 @@ type sound struct {
 	mu      sync.Mutex
 	hz      float64
 	talking bool
-	mute    bool // it sends nothing
+	mute    bool // it sends keys only
 	key     byte
 	asTone  bool
 	both    bool // as events too
@@ -61,7 +61,7 @@ func (s *sound) say(hz float64) {
 	}
 }
 
-// still makes the phone send nothing, or send again.
+// still makes the phone send nothing but keys, or sound again.
 func (s *sound) still(mute bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,7 +116,7 @@ type packet struct {
 func (s *sound) next(ts, phase uint32) []packet {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.mute {
+	if s.key == 0 && s.mute {
 		return nil
 	}
 	if s.key == 0 {
