@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-var lossCalls = flag.Int("loss.calls", 1500, "calls of TestLoss")
+var lossCalls = flag.Int("loss.calls", 1000, "calls of TestLoss")
 
 // lossBatch is how many calls share a network.
-const lossBatch = 250
+const lossBatch = 200
 
 // TestLoss places calls over a network that loses, doubles and reorders what it
 // carries: no leg is orphaned, no call is without its one end, no prospect is
