@@ -15,26 +15,13 @@ import (
 // ErrNoPorts: every pair of RTP ports is lent or cooling.
 var ErrNoPorts = errors.New("no free RTP port: widen media.rtp_ports or lower the trunks' channels")
 
-// PacketConn is what a stream needs of a UDP socket: *net.UDPConn has it.
+// PacketConn is what a stream needs of a UDP socket: *net.UDPConn has it. Those
+// that UDP opens on Linux are read by lanes, the others by a goroutine each.
 type PacketConn interface {
 	ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
 	WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
 	LocalAddr() net.Addr
 	Close() error
-}
-
-// UDP opens real sockets whose packets carry a DSCP; 46 is EF (RFC 3246).
-func UDP(dscp int) func(netip.AddrPort) (PacketConn, error) {
-	return func(addr netip.AddrPort) (PacketConn, error) {
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr))
-		if err != nil {
-			return nil, err
-		}
-		if err := mark(conn, dscp); err != nil {
-			return nil, errors.Join(fmt.Errorf("dscp: %w", err), conn.Close())
-		}
-		return conn, nil
-	}
 }
 
 // Config is what a Pool lends from.
@@ -57,11 +44,14 @@ type Pool struct {
 	cfg   Config
 	log   *slog.Logger
 	total int // ports
+	lanes *lanes
+
+	observe observe // nil = none
 
 	mu     sync.Mutex
 	free   []uint16
 	cool   []cooling // oldest first
-	open   map[*Stream]bool
+	up     map[*Stream]bool
 	closed bool
 
 	paths paths
@@ -77,7 +67,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	if cfg.Listen == nil || !cfg.Bind.IsValid() || cfg.MinPort == 0 || cfg.MaxPort <= cfg.MinPort {
 		return nil, errors.New("media: need Listen, Bind and a range of ports")
 	}
-	p := &Pool{cfg: cfg, log: cfg.Log, open: make(map[*Stream]bool)}
+	p := &Pool{cfg: cfg, log: cfg.Log, up: make(map[*Stream]bool)}
 	if p.log == nil {
 		p.log = slog.New(slog.DiscardHandler)
 	}
@@ -85,6 +75,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	if p.paths.fell == nil {
 		p.paths.fell = func(string) {}
 	}
+	p.lanes = newLanes(p.observe)
 	for port := uint32(cfg.MinPort+1) &^ 1; port < uint32(cfg.MaxPort); port += 2 {
 		p.free = append(p.free, uint16(port))
 	}
@@ -102,13 +93,14 @@ type Side struct {
 	From       []netip.Prefix // whence packets may come; empty = anywhere
 }
 
-// OpenPair opens the streams of a call's two legs, or neither.
+// OpenPair opens the streams of a call's two legs, or neither. They are on one
+// lane.
 func (p *Pool) OpenPair(a, b Side) (*Stream, *Stream, error) {
 	first, err := p.Open(a)
 	if err != nil {
 		return nil, nil, err
 	}
-	second, err := p.Open(b)
+	second, err := p.open(b, first.lane)
 	if err != nil {
 		first.Close()
 		return nil, nil, err
@@ -117,7 +109,10 @@ func (p *Pool) OpenPair(a, b Side) (*Stream, *Stream, error) {
 }
 
 // Open opens one stream. It belongs to the caller, who closes it.
-func (p *Pool) Open(side Side) (*Stream, error) {
+func (p *Pool) Open(side Side) (*Stream, error) { return p.open(side, nil) }
+
+// open opens one on a lane, or with nil on any.
+func (p *Pool) open(side Side, lane *lane) (*Stream, error) {
 	if len(side.Codecs) == 0 {
 		return nil, errors.New("media: a side without codecs")
 	}
@@ -132,9 +127,12 @@ func (p *Pool) Open(side Side) (*Stream, error) {
 			p.rest(port)
 			continue
 		}
-		s := newStream(p, side, conn, port)
+		if lane == nil {
+			lane = p.lanes.pick(conn)
+		}
+		s := newStream(p, lane, side, conn, port)
 		p.mu.Lock()
-		p.open[s] = true
+		p.up[s] = true
 		p.mu.Unlock()
 		return s, nil
 	}
@@ -164,7 +162,7 @@ func (p *Pool) rest(port uint16) {
 // release takes a stream's port back.
 func (p *Pool) release(s *Stream, port uint16) {
 	p.mu.Lock()
-	delete(p.open, s)
+	delete(p.up, s)
 	p.mu.Unlock()
 	p.rest(port)
 }
@@ -173,7 +171,7 @@ func (p *Pool) release(s *Stream, port uint16) {
 func (p *Pool) InUse() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.open)
+	return len(p.up)
 }
 
 // Close closes every stream that is still open, and lends no more.
@@ -181,12 +179,13 @@ func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	var open []*Stream
-	for s := range p.open {
+	for s := range p.up {
 		open = append(open, s)
 	}
 	p.mu.Unlock()
 	for _, s := range open {
 		s.Close()
 	}
+	p.lanes.close()
 	return nil
 }

@@ -5,12 +5,21 @@ import (
 	"time"
 )
 
-// read feeds a stream's packets to it from a socket that no lane can wait for:
-// one in memory, or of another system than Linux. It ends with the socket.
-func (s *Stream) read() {
+// handler takes a datagram; b is the caller's again when it returns.
+type handler func(now time.Time, b []byte, from netip.AddrPort)
+
+// observe takes how long a packet was here, from in to out.
+type observe func(time.Duration)
+
+// measureEvery is how many packets there are to one that is measured.
+const measureEvery = 64
+
+// read feeds a handler from a socket that no lane can wait for: one in memory,
+// or of another system than Linux. It ends with the socket.
+func (s *Stream) read(conn PacketConn, handle handler) {
 	buffer := make([]byte, maxPacket)
-	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(buffer)
+	for turns := uint(1); ; turns++ {
+		n, from, err := conn.ReadFromUDPAddrPort(buffer)
 		if err != nil {
 			s.mu.Lock()
 			closed := s.closed
@@ -20,6 +29,19 @@ func (s *Stream) read() {
 			}
 			continue // an ICMP error of an earlier packet
 		}
-		s.packet(time.Now(), buffer[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		now := time.Now()
+		handle(now, buffer[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()))
+		if o := s.pool.observe; o != nil && turns%measureEvery == 0 {
+			o(time.Since(now))
+		}
 	}
+}
+
+// attach has the lane, or a goroutine, read a socket.
+func (s *Stream) attach(conn PacketConn, handle handler) {
+	if remove, ok := s.lane.add(conn, handle); ok {
+		s.detach = append(s.detach, remove)
+		return
+	}
+	s.wait.Go(func() { s.read(conn, handle) })
 }

@@ -49,12 +49,14 @@ type Stream struct {
 	said      string    // what we described last
 	fed       *flow     // what the kernel sends in our name
 
-	wait sync.WaitGroup // reader and players
+	lane   *lane          // nil = readers of its own
+	detach []func()       // takes the sockets off their lane
+	wait   sync.WaitGroup // readers and players
 }
 
-func newStream(p *Pool, side Side, conn PacketConn, port uint16) *Stream {
+func newStream(p *Pool, l *lane, side Side, conn PacketConn, port uint16) *Stream {
 	s := &Stream{
-		pool: p, side: side, conn: conn, port: port,
+		pool: p, side: side, conn: conn, port: port, lane: l,
 		log:     p.log.With("call", side.Call, "side", side.Name),
 		ssrc:    rand.Uint32(),
 		started: make(chan struct{}),
@@ -70,7 +72,7 @@ func newStream(p *Pool, side Side, conn PacketConn, port uint16) *Stream {
 	if p.cfg.Silence > 0 {
 		s.silence = time.AfterFunc(p.cfg.Silence, s.checkSilence)
 	}
-	s.wait.Go(s.read)
+	s.attach(conn, s.packet)
 	return s
 }
 
@@ -202,6 +204,9 @@ func (s *Stream) Close() {
 	s.in.unwatch()
 	s.ascend(time.Now(), false)
 	s.inMu.Unlock()
+	for _, off := range s.detach {
+		off()
+	}
 	if err := s.conn.Close(); err != nil {
 		s.log.Warn("media: socket not closed", "err", err)
 	}
