@@ -16,6 +16,8 @@ import (
 var (
 	errAuthRefused     = errors.New("the trunk refuses these credentials: check username, password and realm")
 	errAuthUnsupported = errors.New("no challenge that can be answered: need Digest with MD5 or SHA-256, and a username")
+	errAuthRealm       = fmt.Errorf("%w: it is for another realm", errAuthUnsupported)
+	errAuthMissing     = fmt.Errorf("%w: there is no username", errAuthUnsupported)
 )
 
 // authRounds is how often one realm may refuse an answer before it counts as a
@@ -73,7 +75,7 @@ func (a *authenticator) challenge(code int, values []string) error {
 		}
 	}
 	if len(order) == 0 {
-		return errAuthUnsupported
+		return a.whyNot(values)
 	}
 	for _, name := range order {
 		if err := a.remember(best[name], proxy); err != nil {
@@ -81,6 +83,22 @@ func (a *authenticator) challenge(code int, values []string) error {
 		}
 	}
 	return nil
+}
+
+// whyNot says why no challenge of a response can be answered.
+func (a *authenticator) whyNot(values []string) error {
+	if a.Username == "" {
+		return errAuthMissing
+	}
+	any := authenticator{credentials: credentials{Username: a.Username}}
+	for _, value := range values {
+		for _, c := range splitChallenges(value) {
+			if any.answers(c) {
+				return fmt.Errorf("%w, %q", errAuthRealm, legible(c.realm))
+			}
+		}
+	}
+	return errAuthUnsupported
 }
 
 // answers reports whether c is a challenge we can and may answer.

@@ -25,6 +25,9 @@ var (
 // in time (RFC 4028 §10). It is an Ended's Err.
 var ErrSessionExpired = errors.New("session expired")
 
+// ErrUnresolved: a trunk's name has no address, or no DNS server says which.
+var ErrUnresolved = errors.New("name not resolved")
+
 // What the calls of an Endpoint can fail with beside *Error.
 var (
 	// ErrClosed: the Endpoint is closed or closing.

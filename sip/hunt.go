@@ -51,6 +51,7 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 			return nil, context.Cause(ctx)
 		}
 		t.failed(err)
+		h.fault(err)
 		return nil, &Error{Err: err}
 	}
 	if targets, err = h.whereItFits(targets); err != nil {
@@ -120,7 +121,13 @@ func (h *hunt) dial(ctx context.Context, at target) (*Leg, error) {
 	}
 	l, err := h.e.dial(ctx, h.t, at, inv)
 	h.judge(at, err)
+	h.fault(err)
 	return l, err
+}
+
+// fault writes down what an error says of the trunk.
+func (h *hunt) fault(err error) {
+	h.e.fault(h.e.log.With("call", h.inv.Call, "side", h.inv.Side, "trunk", h.t.Name), h.t.Name, FaultOf(err), err)
 }
 
 // judge remembers how a target has done.

@@ -153,6 +153,9 @@ func (l *Leg) drop(why *Ended) bool {
 // returns at once; the Endpoint sees the BYE through. Done tells when.
 func (l *Leg) Hangup(why Reason) {
 	if l.drop(&Ended{By: Us, Reason: why}) {
+		if f := Fault(why.Text); why.Cause == Incompatible.Cause && f.Advice() != "" {
+			l.e.fault(l.log, l.t.Name, f, nil)
+		}
 		l.do(func() { l.hangUp(why) })
 	}
 }

@@ -60,7 +60,7 @@ func (l *locator) targets(ctx context.Context, t *TrunkConfig) ([]target, error)
 	defer l.mu.Unlock()
 	if len(found) == 0 {
 		if found = l.known[t.Name]; len(found) == 0 {
-			return nil, fmt.Errorf("trunk %s: %w: %w", t.Name, ErrUnreachable, err)
+			return nil, fmt.Errorf("trunk %s: %w: %w: %w", t.Name, ErrUnreachable, ErrUnresolved, err)
 		}
 	}
 	l.known[t.Name] = found

@@ -49,6 +49,7 @@ type Metrics struct {
 	cpsWaits                   *prometheus.CounterVec
 	cpsWait                    *prometheus.HistogramVec
 	authFailures               *prometheus.CounterVec
+	faults                     *prometheus.CounterVec
 	options                    *prometheus.HistogramVec
 
 	methods map[string]bool
@@ -76,6 +77,7 @@ func NewMetrics(reg prometheus.Registerer, trunks []string) *Metrics {
 			NativeHistogramBucketFactor: 1.1,
 		}, []string{"trunk"}),
 		authFailures: counter("tandem_trunk_auth_failures_total", "Digest challenges of the trunk that ended in failure.", "trunk", "reason"),
+		faults:       counter("tandem_trunk_faults_total", "Calls that failed because of the trunk, by what is wrong with it.", "trunk", "reason"),
 		options: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tandem_trunk_options_seconds", Help: "Round trips of OPTIONS to the trunk.",
 			Buckets:                     []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8},
@@ -86,7 +88,7 @@ func NewMetrics(reg prometheus.Registerer, trunks []string) *Metrics {
 		codes:   make(map[int]string),
 	}
 	reg.MustRegister(m.requests, m.responses, m.retransmissions, m.timeouts, m.dropped, m.up, m.inUse, m.reserved,
-		m.limit, m.cpsLimit, m.cpsWaits, m.cpsWait, m.authFailures, m.options)
+		m.limit, m.cpsLimit, m.cpsWaits, m.cpsWait, m.authFailures, m.options, m.faults)
 	m.zero(trunks)
 	return m
 }
@@ -123,6 +125,9 @@ func (m *Metrics) zero(trunks []string) {
 		m.options.WithLabelValues(name)
 		for _, reason := range []string{authRefused, authUnsupported} {
 			m.authFailures.WithLabelValues(name, reason)
+		}
+		for _, f := range Faults() {
+			m.faults.WithLabelValues(name, string(f))
 		}
 	}
 }
@@ -201,6 +206,7 @@ func (m *Metrics) trunkGone(name string) {
 	}
 	m.cpsWaits.DeletePartialMatch(label)
 	m.authFailures.DeletePartialMatch(label)
+	m.faults.DeletePartialMatch(label)
 	m.cpsWait.DeletePartialMatch(label)
 	m.options.DeletePartialMatch(label)
 }
@@ -233,6 +239,12 @@ func (m *Metrics) turn(name string, waited time.Duration) {
 	if m != nil {
 		m.cpsWaits.WithLabelValues(name).Inc()
 		m.cpsWait.WithLabelValues(name).Observe(waited.Seconds())
+	}
+}
+
+func (m *Metrics) fault(name string, f Fault) {
+	if m != nil {
+		m.faults.WithLabelValues(name, string(f)).Inc()
 	}
 }
 
