@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tandem/media"
 	"tandem/sip"
 )
 
@@ -138,6 +139,22 @@ func (v verdict) by(side Side) By {
 	default:
 		return ByCarrier
 	}
+}
+
+// unusable is why a leg is hung up whose answer has no sound for us.
+func unusable(err error) sip.Reason {
+	for _, known := range []struct {
+		err   error
+		fault sip.Fault
+	}{
+		{media.ErrNoAnswer, sip.FaultNoSDP}, {media.ErrNoPort, sip.FaultPort},
+		{media.ErrTwoMedia, sip.FaultTwoMedia}, {media.ErrNoCodec, sip.FaultCodec},
+	} {
+		if errors.Is(err, known.err) {
+			return sip.Unusable(known.fault)
+		}
+	}
+	return sip.Unusable(sip.FaultSDP)
 }
 
 // gone turns the end of an answered leg's dialog into the cause its call ends

@@ -3,8 +3,10 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 
+	"tandem/media"
 	"tandem/sip"
 )
 
@@ -102,6 +104,24 @@ func TestByeCarriesItsCause(t *testing.T) {
 		got = gone(Prospect, &sip.Ended{By: sip.Us, Code: code, Err: sip.ErrSessionExpired})
 		if got.By != ByCarrier || got.Reason != ReasonSessionExpired || got.Hangup.SIPCode != code {
 			t.Errorf("an expired session: got %+v, %+v", got, *got.Hangup)
+		}
+	}
+}
+
+// What is wrong with an answer is told to the trunk, and counted, by its word.
+func TestUnusableAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want sip.Fault
+	}{
+		{media.ErrNoAnswer, sip.FaultNoSDP},
+		{fmt.Errorf("session description: %w", media.ErrNoPort), sip.FaultPort},
+		{media.ErrTwoMedia, sip.FaultTwoMedia},
+		{fmt.Errorf("session description: %w", media.ErrNoCodec), sip.FaultCodec},
+		{errors.New("session description: no c= line"), sip.FaultSDP},
+	} {
+		if got := unusable(tt.err); got != sip.Unusable(tt.want) || got.Cause != 88 {
+			t.Errorf("%v: %+v, want %s", tt.err, got, tt.want)
 		}
 	}
 }

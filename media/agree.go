@@ -1,7 +1,6 @@
 package media
 
 import (
-	"errors"
 	"slices"
 	"time"
 )
@@ -45,7 +44,7 @@ func (s *Stream) Accept(answer []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.agreed {
-		return errors.New("answered without a session description")
+		return ErrNoAnswer
 	}
 	return nil
 }
@@ -54,6 +53,9 @@ func (s *Stream) agree(answer []byte) error {
 	theirs, err := parseSDP(answer)
 	if err != nil {
 		return err
+	}
+	if theirs.active > 1 { // we offered one
+		return ErrTwoMedia
 	}
 	return s.take(theirs)
 }

@@ -17,8 +17,17 @@ const (
 	maxMedia = 8
 )
 
-// ErrNoCodec: the far end offers neither PCMU nor PCMA.
-var ErrNoCodec = errors.New("no common codec: need PCMU or PCMA")
+// What makes a session description useless, where it is not plainly broken.
+var (
+	// ErrNoCodec: the far end offers neither PCMU nor PCMA.
+	ErrNoCodec = errors.New("no common codec: need PCMU or PCMA")
+	// ErrNoAnswer: a call was answered, and no session description ever came.
+	ErrNoAnswer = errors.New("answered without a session description")
+	// ErrNoPort: the port is 0, which refuses the sound (RFC 3264 §6).
+	ErrNoPort = errors.New("the answer refuses the sound: port 0")
+	// ErrTwoMedia: an answer accepts more streams than were offered (RFC 3264 §6).
+	ErrTwoMedia = errors.New("the answer has more streams than the one that was offered")
+)
 
 // remote is the far end's half of a session.
 type remote struct {
@@ -30,6 +39,7 @@ type remote struct {
 	hears   bool    // it wants to be sent to
 	media   int     // how many m-lines there were
 	audio   int     // which of them is the audio
+	active  int     // how many of them were not refused
 }
 
 // parseSDP reads an offer or answer with one stream of audio.
@@ -44,13 +54,24 @@ func parseSDP(body []byte) (remote, error) {
 	if len(s.MediaDescriptions) > maxMedia {
 		return remote{}, fmt.Errorf("session description: %d media are too many", len(s.MediaDescriptions))
 	}
+	active, refused := 0, false
+	for _, m := range s.MediaDescriptions {
+		if m.MediaName.Port.Value != 0 {
+			active++
+		} else if m.MediaName.Media == "audio" {
+			refused = true
+		}
+	}
 	for i, m := range s.MediaDescriptions {
 		if m.MediaName.Media != "audio" || m.MediaName.Port.Value == 0 || !slices.Equal(m.MediaName.Protos, []string{"RTP", "AVP"}) {
 			continue
 		}
 		r, err := parseAudio(&s, m)
-		r.media, r.audio = len(s.MediaDescriptions), i
+		r.media, r.audio, r.active = len(s.MediaDescriptions), i, active
 		return r, err
+	}
+	if refused && active == 0 {
+		return remote{}, fmt.Errorf("session description: no audio: %w", ErrNoPort)
 	}
 	return remote{}, errors.New("session description: no audio over RTP/AVP")
 }

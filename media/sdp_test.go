@@ -106,3 +106,32 @@ func TestTranscodingKeepsTheSound(t *testing.T) {
 }
 
 func abs(n int) int { return max(n, -n) }
+
+// An answer to our one stream that cannot be used says in which way.
+func TestAnswersThatCannotBeUsed(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer string
+		want   error
+	}{
+		"none":                  {"", ErrNoAnswer},
+		"port 0":                {strings.ReplaceAll(usualSDP, "audio 4000", "audio 0"), ErrNoPort},
+		"two streams":           {usualSDP + "m=audio 5000 RTP/AVP 0\r\n", ErrTwoMedia},
+		"video too":             {usualSDP + "m=video 5000 RTP/AVP 99\r\n", ErrTwoMedia},
+		"video, but refused":    {usualSDP + "m=video 0 RTP/AVP 99\r\n", nil},
+		"a codec of its own":    {strings.ReplaceAll(usualSDP, "AVP 8 0", "AVP 18"), ErrNoCodec},
+		"a codec not asked for": {strings.ReplaceAll(usualSDP, "AVP 8 0 101 18", "AVP 8"), ErrNoCodec},
+	} {
+		s := &Stream{side: Side{Codecs: []Codec{PCMU}}}
+		var err error
+		if theirs, parsed := parseSDP([]byte(tt.answer)); tt.answer == "" {
+			err = s.Accept(nil)
+		} else if parsed != nil || tt.want != nil {
+			err = s.agree([]byte(tt.answer))
+		} else if theirs.active != 1 {
+			t.Errorf("%s: %d streams", name, theirs.active)
+		}
+		if !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v, want %v", name, err, tt.want)
+		}
+	}
+}
