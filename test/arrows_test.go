@@ -36,7 +36,7 @@ var doors = map[string][]string{
 	"github.com/zaf/g711":                            {"media"},
 	"github.com/nyaruka/phonenumbers":                {"bridge"},
 	"github.com/google/uuid":                         {"bridge"},
-	"github.com/prometheus/client_golang":            {"api", "bridge", "cmd/app", "media", "sip", "store"},
+	"github.com/prometheus/client_golang":            {"api", "bridge", "cmd/app", "media", "sip", "store", "test/ops"},
 	"modernc.org/sqlite":                             {"store"},
 	"github.com/goccy/go-yaml":                       {"config", "api"}, // api: its test makes openapi.json
 	"github.com/gopacket/gopacket":                   {"cmd/scan"},
@@ -45,6 +45,7 @@ var doors = map[string][]string{
 	"github.com/cilium/ebpf":                         {"media/kernel"},
 	"golang.org/x/sys":                               {"media"},
 	"github.com/standard-webhooks/standard-webhooks": {"api"},
+	"github.com/coreos/go-systemd":                   {"cmd/tandem"},
 }
 
 // source is one Go file and what it imports.

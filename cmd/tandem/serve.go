@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
+
 	"tandem/cmd/app"
 	"tandem/config"
 )
@@ -47,7 +49,10 @@ func serve(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	log.Info("serving", "version", version, "http", a.HTTP.String(), "trunks", cfg.TrunkNames())
 	fmt.Fprintf(stdout, "tandem %s: the API is at http://%s; make a key with: tandem keys create\n", version, a.HTTP)
 	reloadOn(syscall.SIGHUP, a)
+	tell(log, daemon.SdNotifyReady)
+	defer keepAlive(log)()
 	<-signals
+	tell(log, daemon.SdNotifyStopping)
 	log.Info("draining: no new calls; a second signal ends those that are up")
 	patience, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

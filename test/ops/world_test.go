@@ -1,0 +1,120 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tandem/cmd/app"
+	"tandem/config"
+	"tandem/store"
+	"tandem/test/carrier"
+)
+
+const settings = `version: 1
+sip: {listen: ["udp://127.0.0.1:0"]}
+media: {rtp_ports: 42000-42999}
+numbers: {default_region: US, allow: ["+1202555"]}
+trunks:
+  simulated:
+    host: 127.0.0.1
+    port: %d
+    auth: {mode: ip}
+    caller_ids: ["+12025550199"]
+    keepalive: {options: 1s, fail_after: 2, recover_after: 1}
+http: {listen: "127.0.0.1:0"}
+metrics: {listen: "127.0.0.1:0"}
+store: {url: "sqlite://%s"}
+`
+
+// world is a tandem and its trunk.
+type world struct {
+	*app.App
+	trunk *carrier.Carrier
+	key   string
+}
+
+func start(t *testing.T) *world {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{}
+	w.trunk, err = carrier.Open(conn, carrier.Options{Speed: 10, ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
+		return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.trunk.Close() })
+	text := fmt.Appendf(nil, settings, w.trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
+	cfg, problems := config.Read("the test's configuration", text, nil)
+	if problems.Errors() > 0 {
+		t.Fatal(problems)
+	}
+	w.App, err = app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := w.Stop(now); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, w.key, err = w.Store.CreateKey(t.Context(), store.Key{Name: "ops", Scopes: []string{"admin"}}); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// get reads what is at an address.
+func get(t *testing.T, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// call places a call and waits for its end.
+func (w *world) call(t *testing.T, rep, to string) {
+	t.Helper()
+	post := func(method, path, body string) string {
+		req, err := http.NewRequest(method, "http://"+w.HTTP.String()+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth(w.key, "")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		answer, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode >= 300 {
+			t.Fatalf("%d %s %v", res.StatusCode, answer, err)
+		}
+		return string(answer)
+	}
+	_, after, _ := strings.Cut(post("POST", "/v1/calls", fmt.Sprintf(`{"rep_number":%q,"to":%q}`, rep, to)), `"id":"`)
+	id, _, _ := strings.Cut(after, `"`)
+	if answer := post("GET", "/v1/calls/"+id+"?wait=ended&timeout_s=60", ""); !strings.Contains(answer, `"status":"ended"`) {
+		t.Fatalf("not ended: %s", answer)
+	}
+}
