@@ -67,8 +67,14 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 	return m
 }
 
+// stages are what tandem_call_stage_seconds tells apart.
+var stages = []string{"accept_to_invite", "rep_pdd", "rep_answer", "confirm", "confirm_to_invite", "prospect_pdd", "prospect_answer", "answer_to_bridge", "queue"}
+
 // bear makes every series at zero.
 func (m *Metrics) bear(trunks []string) {
+	for _, stage := range stages {
+		m.stage.WithLabelValues(stage)
+	}
 	for _, s := range Sources {
 		m.created.WithLabelValues(string(s))
 	}
@@ -88,6 +94,10 @@ func (m *Metrics) bear(trunks []string) {
 	}
 	for _, side := range []Side{Rep, Prospect} {
 		m.oneWay.WithLabelValues(string(side))
+		m.mos.WithLabelValues(string(side))
+		for _, direction := range []string{"in", "out"} {
+			m.packets.WithLabelValues(string(side), direction)
+		}
 		for _, trunk := range trunks {
 			m.legsUp.WithLabelValues(string(side), trunk)
 			m.answered.WithLabelValues(string(side), trunk)
@@ -132,6 +142,10 @@ func (m *Metrics) count(r *Record, e Event) {
 		m.legsUp.WithLabelValues(string(e.Side), e.Trunk).Inc()
 		if e.Side == Rep && e.Attempt <= 1 {
 			m.since("accept_to_invite", r.CreatedAt, e.At)
+			m.since("queue", r.CreatedAt, e.At)
+		}
+		if e.Side == Prospect && e.Attempt <= 1 {
+			m.since("confirm_to_invite", r.ConfirmedAt, e.At)
 		}
 	case CallRepRinging:
 		m.since("rep_pdd", r.Rep.DialedAt, e.At)

@@ -29,6 +29,20 @@ func TestGaugesReturnToZero(t *testing.T) {
 				t.Errorf("%s: %v up, %v ended", side, up, ended)
 			}
 		}
+		if got := testutil.CollectAndCount(m.stage); got != len(stages) {
+			t.Errorf("%d stages", got)
+		}
+		all, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range all {
+			for _, series := range f.Metric {
+				if f.GetName() == "tandem_call_stage_seconds" && series.Histogram.GetSampleCount() != 1 {
+					t.Errorf("stage %s was seen %d times", series.Label[0].GetValue(), series.Histogram.GetSampleCount())
+				}
+			}
+		}
 		if got := testutil.ToFloat64(m.ended.WithLabelValues("completed")); got != 1 {
 			t.Errorf("%v completed", got)
 		}

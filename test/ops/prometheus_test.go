@@ -108,7 +108,7 @@ func TestAlertFires(t *testing.T) {
 		}
 		return n >= 20
 	})
-	if err := w.trunk.Close(); err != nil {
+	if err := w.trunkGone(); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "TandemAllTrunksDown fires", func() bool {

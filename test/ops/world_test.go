@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"tandem/cmd/app"
@@ -37,8 +38,9 @@ store: {url: "sqlite://%s"}
 // world is a tandem and its trunk.
 type world struct {
 	*app.App
-	trunk *carrier.Carrier
-	key   string
+	trunk     *carrier.Carrier
+	trunkGone func() error // closes it
+	key       string
 }
 
 func start(t *testing.T) *world {
@@ -54,7 +56,8 @@ func start(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = w.trunk.Close() })
+	w.trunkGone = sync.OnceValue(w.trunk.Close)
+	t.Cleanup(func() { _ = w.trunkGone() })
 	text := fmt.Appendf(nil, settings, w.trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
 	cfg, problems := config.Read("the test's configuration", text, nil)
 	if problems.Errors() > 0 {
