@@ -169,7 +169,6 @@ func (d *decoder) checkLater(c *Config) {
 func (d *decoder) checkTrunk(path string, t *Trunk) {
 	for key, set := range map[string]bool{
 		"transport":          t.Transport == "tls",
-		"auth.mode":          t.Auth.Mode == "register",
 		"srtp":               t.SRTP != "none",
 		"limits.daily_spend": t.Limits.DailySpend != "",
 	} {
@@ -181,6 +180,8 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 		d.at(path+".outbound_proxy", fmt.Sprintf("%q is not a host, or a host and a port", t.OutboundProxy), CodeType, "write sbc.example.com:5060")
 	}
 	switch {
+	case t.Auth.Mode == "register" && t.Auth.Username == "":
+		d.at(path+".auth.mode", "register needs a username, and mostly a password", CodeRequired, "")
 	case t.Auth.Mode == "digest" && (t.Auth.Username == "" || t.Auth.Password == ""):
 		d.at(path+".auth.mode", "digest needs a username and a password", CodeRequired, "")
 	case t.Auth.Mode == "ip" && t.Auth.Username != "":

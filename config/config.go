@@ -114,7 +114,7 @@ type Trunk struct {
 
 // Auth is who we are at a trunk.
 type Auth struct {
-	Mode     string `key:"mode" default:"ip" oneof:"ip,digest,register" doc:"ip | digest"`
+	Mode     string `key:"mode" default:"ip" oneof:"ip,digest,register" doc:"ip | digest | register; register answers challenges to calls too"`
 	Username string `key:"username" doc:"of digest"`
 	Password string `key:"password" secret:"true" doc:"a reference: ${env:NAME}, ${file:PATH} or ${cred:NAME}"`
 	Realm    string `key:"realm" doc:"answer only this realm; empty = any"`
@@ -123,7 +123,7 @@ type Auth struct {
 // Register is a registration.
 type Register struct {
 	Expires     time.Duration `key:"expires" default:"10m" min:"1m" max:"24h" doc:"asked for"`
-	ContactUser string        `key:"contact_user" doc:"user part of the Contact"`
+	ContactUser string        `key:"contact_user" doc:"user part of the Contact; empty = the username"`
 }
 
 // Dial is how numbers are written.

@@ -71,8 +71,8 @@ func (e *Endpoint) probe(ctx context.Context, t *trunk, at target) (*sipmsg.Resp
 	req.AppendHeader(sipmsg.NewHeader("User-Agent", e.cfg.UserAgent))
 	req.SetBody(nil)
 	res, err := e.ask(ctx, req)
-	if err == nil {
-		t.learn(s.Transport, s.Public, res)
+	if err == nil && t.learn(s.Transport, s.Public, res) {
+		t.reregister() // the contact that is known there is not ours any more
 	}
 	return res, err
 }

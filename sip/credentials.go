@@ -14,7 +14,7 @@ type legAuth struct {
 }
 
 func newLegAuth(t *TrunkConfig) *legAuth {
-	return &legAuth{auth: newAuthenticator(credentials{Username: t.Username, Password: t.Password, Realm: t.Realm})}
+	return &legAuth{auth: t.authenticator()}
 }
 
 // challenged reports whether a response asks for credentials (RFC 3261 §22.2, §22.3).
@@ -22,15 +22,19 @@ func challenged(res *sipmsg.Response) bool {
 	return res.StatusCode == sipmsg.StatusUnauthorized || res.StatusCode == sipmsg.StatusProxyAuthRequired
 }
 
+// challengeHeader is where a 401 or 407 has its challenges.
+func challengeHeader(res *sipmsg.Response) string {
+	if res.StatusCode == sipmsg.StatusProxyAuthRequired {
+		return "proxy-authenticate"
+	}
+	return "www-authenticate"
+}
+
 // challenge takes note of a 401 or 407. An error means that the request must
 // not be sent again.
 func (l *Leg) challenge(res *sipmsg.Response) error {
-	name := "www-authenticate"
-	if res.StatusCode == sipmsg.StatusProxyAuthRequired {
-		name = "proxy-authenticate"
-	}
 	l.auth.mu.Lock()
-	err := l.auth.auth.challenge(res.StatusCode, headers(res, name))
+	err := l.auth.auth.challenge(res.StatusCode, headers(res, challengeHeader(res)))
 	l.auth.mu.Unlock()
 	if err != nil {
 		l.e.metrics.authFailure(l.t.Name, authReason(err))

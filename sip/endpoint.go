@@ -80,6 +80,10 @@ type Endpoint struct {
 	stop    context.CancelFunc
 	serving sync.WaitGroup
 	keepers sync.WaitGroup // what watches the trunks
+
+	quit        context.Context // ends first of all: registrations are taken back
+	quitNow     context.CancelFunc
+	registering sync.WaitGroup
 }
 
 // legKey finds a leg from before its INVITE leaves: the remote tag comes later.
@@ -104,6 +108,7 @@ func Open(cfg Config) (*Endpoint, error) {
 		e.cfg.UserAgent = "tandem"
 	}
 	e.ctx, e.stop = context.WithCancel(context.Background())
+	e.quit, e.quitNow = context.WithCancel(e.ctx)
 	e.locator = newLocator(newResolver(cfg.DNS), e.allow, func(a netip.Addr) bool { return e.socketFor(a) != nil })
 	if err := e.open(); err != nil {
 		e.stop()
@@ -208,12 +213,14 @@ func (e *Endpoint) Close() error {
 	legs := e.allLegs()
 	e.mu.Unlock()
 
+	e.quitNow()
 	for _, l := range legs {
 		l.do(l.letGo)
 	}
 	done := make(chan struct{})
 	go func() {
 		e.actors.Wait()
+		e.registering.Wait()
 		close(done)
 	}()
 	select {

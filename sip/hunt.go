@@ -45,7 +45,7 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 	h := &hunt{e: e, t: t, inv: inv, began: time.Now()}
 	h.legs.Store(1)
 	defer h.over()
-	targets, err := e.locator.targets(ctx, &t.TrunkConfig)
+	targets, err := e.way(ctx, t)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

@@ -51,6 +51,7 @@ type Metrics struct {
 	authFailures               *prometheus.CounterVec
 	faults                     *prometheus.CounterVec
 	options                    *prometheus.HistogramVec
+	registration, expires      *prometheus.GaugeVec
 
 	methods map[string]bool
 	codes   map[int]string
@@ -78,6 +79,8 @@ func NewMetrics(reg prometheus.Registerer, trunks []string) *Metrics {
 		}, []string{"trunk"}),
 		authFailures: counter("tandem_trunk_auth_failures_total", "Digest challenges of the trunk that ended in failure.", "trunk", "reason"),
 		faults:       counter("tandem_trunk_faults_total", "Calls that failed because of the trunk, by what is wrong with it.", "trunk", "reason"),
+		registration: gauge("tandem_trunk_registered", "1 while we are registered at the trunk, 0 otherwise."),
+		expires:      gauge("tandem_trunk_registration_expires_timestamp_seconds", "When the registration runs out, in Unix time; 0 = there is none."),
 		options: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tandem_trunk_options_seconds", Help: "Round trips of OPTIONS to the trunk.",
 			Buckets:                     []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2, 4, 8},
@@ -88,7 +91,7 @@ func NewMetrics(reg prometheus.Registerer, trunks []string) *Metrics {
 		codes:   make(map[int]string),
 	}
 	reg.MustRegister(m.requests, m.responses, m.retransmissions, m.timeouts, m.dropped, m.up, m.inUse, m.reserved,
-		m.limit, m.cpsLimit, m.cpsWaits, m.cpsWait, m.authFailures, m.options, m.faults)
+		m.limit, m.cpsLimit, m.cpsWaits, m.cpsWait, m.authFailures, m.options, m.faults, m.registration, m.expires)
 	m.zero(trunks)
 	return m
 }
@@ -123,6 +126,7 @@ func (m *Metrics) zero(trunks []string) {
 		m.cpsWaits.WithLabelValues(name)
 		m.cpsWait.WithLabelValues(name)
 		m.options.WithLabelValues(name)
+		m.registered(name, time.Time{})
 		for _, reason := range []string{authRefused, authUnsupported} {
 			m.authFailures.WithLabelValues(name, reason)
 		}
@@ -201,7 +205,7 @@ func (m *Metrics) trunkGone(name string) {
 		return
 	}
 	label := prometheus.Labels{"trunk": name}
-	for _, gauge := range []*prometheus.GaugeVec{m.up, m.inUse, m.reserved, m.limit, m.cpsLimit} {
+	for _, gauge := range []*prometheus.GaugeVec{m.up, m.inUse, m.reserved, m.limit, m.cpsLimit, m.registration, m.expires} {
 		gauge.DeletePartialMatch(label)
 	}
 	m.cpsWaits.DeletePartialMatch(label)
@@ -226,6 +230,19 @@ func (m *Metrics) probed(name string, took time.Duration) {
 	if m != nil {
 		m.options.WithLabelValues(name).Observe(took.Seconds())
 	}
+}
+
+// registered publishes until when a trunk has us registered; zero = it has not.
+func (m *Metrics) registered(name string, until time.Time) {
+	if m == nil {
+		return
+	}
+	is, at := 0.0, 0.0
+	if !until.IsZero() {
+		is, at = 1, float64(until.Unix())
+	}
+	m.registration.WithLabelValues(name).Set(is)
+	m.expires.WithLabelValues(name).Set(at)
 }
 
 func (m *Metrics) channels(name string, inUse, reserved int) {

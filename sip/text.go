@@ -35,6 +35,17 @@ func cleanNumber(number string) (string, error) {
 	return number, nil
 }
 
+// userPart reports whether s can be the user of a URI as it is (RFC 3261 §25.1).
+func userPart(s string) bool {
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("-_.!~*'()&=+$,", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
 // legible drops what would hurt a log or a header.
 func legible(s string) string {
 	const longest = 200

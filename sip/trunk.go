@@ -28,6 +28,7 @@ type TrunkConfig struct {
 	LocalName string // a name that is looked up for the address of Local; "" = none
 
 	Keepalive Keepalive
+	Register  Register
 
 	FromUser       string   // user part of From; "" = the caller id
 	FromDomain     string   // host part of From and of identities; "" = Host
@@ -50,8 +51,10 @@ type TrunkConfig struct {
 // TrunkStatus is the live state of a trunk. It holds no secret.
 type TrunkStatus struct {
 	Name       string
-	Up         bool      // OPTIONS are answered; or, where none are sent, the last INVITE was
-	Watched    bool      // OPTIONS are sent
+	Up         bool // OPTIONS are answered; or, where none are sent, the last INVITE was
+	Watched    bool // OPTIONS are sent
+	Registers  bool // it is one that we register at
+	Registered bool
 	Since      time.Time // of Up; zero when none was sent yet
 	Channels   int       // the limit, ≤ 0 = none
 	Reserved   int       // channels promised to calls, InUse included
@@ -64,7 +67,7 @@ type TrunkStatus struct {
 
 // Usable reports whether calls should go there before they go elsewhere.
 func (s *TrunkStatus) Usable() bool {
-	return (s.Up || !s.Watched) && !time.Now().Before(s.Busy)
+	return (s.Up || !s.Watched) && (s.Registered || !s.Registers) && !time.Now().Before(s.Busy)
 }
 
 // trunk is a TrunkConfig at work. A changed configuration is another trunk of the
@@ -73,20 +76,27 @@ type trunk struct {
 	TrunkConfig
 	count *Metrics
 	stop  context.CancelFunc // of those who look after it
+	again chan struct{}      // to its registrar: now
 	*pulse
 }
 
 // pulse is how a trunk is doing.
 type pulse struct {
-	mu         sync.Mutex
-	draining   bool // gone from the configuration: no new calls
-	reserved   int
-	inUse      int
-	up         bool
-	since      time.Time
-	answers    int            // to OPTIONS, in a row; negative = none
-	seen       netip.AddrPort // what the trunk says that we come from
-	busy       time.Time
+	registration sync.Mutex // one registrar at a time
+
+	mu       sync.Mutex
+	draining bool // gone from the configuration: no new calls
+	reserved int
+	inUse    int
+	up       bool
+	since    time.Time
+	answers  int            // to OPTIONS, in a row; negative = none
+	seen     netip.AddrPort // what the trunk says that we come from
+	busy     time.Time
+
+	registeredUntil time.Time
+	routes          []string // Service-Route
+
 	lastFailed string
 	nextSlot   time.Time // when the next INVITE may leave
 }
@@ -98,7 +108,7 @@ func newTrunk(cfg TrunkConfig, count *Metrics) (*trunk, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("trunk %s: %w", cfg.Name, err)
 	}
-	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, pulse: &pulse{up: true}}, nil
+	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, again: make(chan struct{}, 1), pulse: &pulse{up: true}}, nil
 }
 
 // check refuses what would corrupt a message or be silently ignored.
@@ -110,6 +120,9 @@ func (t *TrunkConfig) check() error {
 		return fmt.Errorf("host %q is no host", t.Host)
 	case !slices.Contains([]string{"udp", "tcp", "tls", transportAuto}, t.Transport):
 		return fmt.Errorf("transport %q is none of udp, tcp, tls, auto", t.Transport)
+	}
+	if t.Register.Expires > 0 && !userPart(t.Register.User) {
+		return fmt.Errorf("contact user %q cannot stand in a URI", t.Register.User)
 	}
 	if _, _, err := splitHostPort(t.Proxy); t.Proxy != "" && err != nil {
 		return fmt.Errorf("proxy %q: %w", t.Proxy, err)
@@ -158,7 +171,8 @@ func (t *trunk) status() TrunkStatus {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return TrunkStatus{
-		Name: t.Name, Up: t.up, Watched: t.Keepalive.Every > 0, Since: t.since,
+		Name: t.Name, Up: t.up, Watched: t.Keepalive.Every > 0,
+		Registers: t.Register.Expires > 0, Registered: time.Now().Before(t.registeredUntil), Since: t.since,
 		Channels: t.Channels, Reserved: t.reserved, InUse: t.inUse,
 		CPS: t.CPS, Busy: t.busy, LastFailed: t.lastFailed, Draining: t.draining,
 	}

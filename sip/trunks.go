@@ -101,9 +101,12 @@ func (e *Endpoint) begin(t *trunk) {
 	e.metrics.trunk(t.TrunkConfig)
 	t.change(func() { t.count.trunkUp(t.Name, t.up) })
 	var ctx context.Context
-	ctx, t.stop = context.WithCancel(e.ctx)
+	ctx, t.stop = context.WithCancel(e.quit)
 	if t.Keepalive.Every > 0 {
 		e.keepers.Go(func() { e.watch(ctx, t) })
+	}
+	if t.Register.Expires > 0 {
+		e.registering.Go(func() { newRegistrar(e, t).run(ctx) })
 	}
 }
 

@@ -29,8 +29,11 @@ func trunkOf(conf *config.Config, name string) sip.TrunkConfig {
 		Country:             bridge.CallingCode(conf.Numbers.DefaultRegion),
 		Channels:            t.Limits.Channels, CPS: t.Limits.CPS,
 	}
-	if t.Auth.Mode == "digest" {
+	if t.Auth.Mode != "ip" {
 		cfg.Username, cfg.Password = t.Auth.Username, t.Auth.Password
+	}
+	if t.Auth.Mode == "register" {
+		cfg.Register = sip.Register{Expires: t.Register.Expires, User: t.Register.ContactUser}
 	}
 	switch from := t.Identity.FromUser; {
 	case from == "auth_user":
