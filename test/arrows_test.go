@@ -45,6 +45,7 @@ var doors = map[string][]string{
 	"github.com/cilium/ebpf":                         {"media/kernel"},
 	"golang.org/x/sys":                               {"media"},
 	"github.com/standard-webhooks/standard-webhooks": {"api"},
+	"github.com/compose-spec/compose-go":             {"test/ops"},
 	"github.com/coreos/go-systemd":                   {"cmd/tandem"},
 }
 
