@@ -1,0 +1,99 @@
+//go:build linux && (amd64 || arm64)
+
+// Command media compares what relaying a packet of sound costs: over a bare
+// socket pair (the floor), by tandem's two paths, by a plain goroutine relay,
+// and by rtpengine, which are loaded with the same streams, in turn, on one
+// machine, over the loopback of a network of its own. It needs root, rtpengine
+// and a machine that does nothing else:
+//
+//	go run ./test/bench/media -rounds 5 -for 10s -out bench
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// alone is set once the network is our own.
+const alone = "TANDEM_BENCH_ALONE"
+
+func main() {
+	mode := flag.String("relay", "", "be a relay: for this program itself")
+	rounds := flag.Int("rounds", 3, "how often each is loaded")
+	length := flag.Duration("for", 5*time.Second, "how long")
+	warm := flag.Duration("warm", 3*time.Second, "how long before that")
+	counts := flag.String("calls", "50,300,1000", "how many calls")
+	only := flag.String("only", "", "names of targets, with commas; all if empty")
+	out := flag.String("out", "media-bench", "files to write: NAME.md and NAME.svg")
+	flag.Parse()
+	var err error
+	switch {
+	case *mode != "":
+		err = relay(*mode)
+	case os.Getenv(alone) == "":
+		err = again()
+	default:
+		err = bench(*rounds, *counts, *only, *warm, *length, *out)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "media:", err)
+		os.Exit(1)
+	}
+}
+
+// again runs this program once more, in a network of its own.
+func again() error {
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), alone+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	return cmd.Run()
+}
+
+func bench(rounds int, counts, only string, warm, length time.Duration, out string) error {
+	if text, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		return fmt.Errorf("ip: %w: %s", err, text)
+	}
+	loads, err := numbers(counts)
+	if err != nil {
+		return err
+	}
+	var results []result
+	for round := range rounds {
+		for _, calls := range loads {
+			for _, i := range rand.Perm(len(targets)) {
+				if only != "" && !slices.Contains(strings.Split(only, ","), targets[i].name) {
+					continue
+				}
+				t := targets[i].make()
+				r, err := run(targets[i].name, t, calls, warm, length)
+				if err != nil {
+					return errors.Join(fmt.Errorf("%s, %d calls: %w", targets[i].name, calls, err), t.stop())
+				}
+				fmt.Printf("round %d  %s\n", round+1, r.line())
+				results = append(results, r)
+			}
+		}
+	}
+	return report(out, results, rounds, length)
+}
+
+func numbers(text string) (all []int, err error) {
+	for _, field := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 1 || 2*n > (lastPort-firstPort)/2 {
+			return nil, fmt.Errorf("-calls: %q is no number of calls from 1 to %d", field, (lastPort-firstPort)/4)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}

@@ -1,0 +1,153 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// result is one target under one load.
+type result struct {
+	target  string
+	calls   int
+	packets int           // relayed, of those sent
+	sent    int           //
+	process time.Duration // CPU of the relay for one relayed packet
+	machine time.Duration // and of everything
+	delays  [3]time.Duration
+	memory  int64   // octets, resident
+	allocs  float64 // a packet; negative = not known
+	program time.Duration
+}
+
+var quantiles = [...]float64{0.5, 0.99, 0.999}
+
+// run loads one target.
+func run(name string, t target, calls int, warm, length time.Duration) (r result, err error) {
+	r = result{target: name, calls: calls}
+	l, err := newLoad()
+	if err != nil {
+		return r, err
+	}
+	all, err := t.start(calls, l.a.at, l.b.at)
+	if err != nil {
+		return r, err
+	}
+	l.aim(all)
+	l.run()
+	time.Sleep(warm)
+
+	mallocs := t.allocs()
+	asking := t.allocs() - mallocs // which allocates, too
+	began := time.Now()
+	process, machine := processTime(t.pid()), machineTime()
+	l.to.Store(began.Add(length).UnixNano())
+	l.from.Store(began.UnixNano())
+	time.Sleep(length)
+	process, machine = processTime(t.pid())-process, machineTime()-machine
+	if mallocs >= 0 {
+		mallocs = t.allocs() - mallocs - 2*asking
+	}
+	r.memory = resident(t.pid())
+	if name == "tandem kernel" {
+		r.program = programCost(t.pid())
+	}
+	delays := l.end()
+	if err := t.stop(); err != nil {
+		return r, err
+	}
+	r.sent, r.packets = int(l.sent.Load()), len(delays)
+	if len(delays) == 0 {
+		return r, fmt.Errorf("%s relayed none of %d packets", name, r.sent)
+	}
+	r.process, r.machine = process/time.Duration(len(delays)), machine/time.Duration(len(delays))
+	r.allocs = float64(max(mallocs, -1)) / float64(len(delays))
+	slices.Sort(delays)
+	for i, q := range quantiles {
+		r.delays[i] = time.Duration(delays[int(q*float64(len(delays)-1))]) + r.program
+	}
+	return r, nil
+}
+
+// statistics is where the kernel is told to time eBPF programs.
+const statistics = "/proc/sys/kernel/bpf_stats_enabled"
+
+// programCost is the mean time of a process's eBPF program. It is timed by
+// itself, for that costs too. A packet that goes by lo is stamped as received
+// before the program runs, so its time is added to the delays.
+func programCost(pid int) time.Duration {
+	if os.WriteFile(statistics, []byte("1"), 0) != nil {
+		return 0
+	}
+	ns, runs := programTime(pid)
+	time.Sleep(time.Second)
+	after, more := programTime(pid)
+	_ = os.WriteFile(statistics, []byte("0"), 0)
+	if more == runs {
+		return 0
+	}
+	return time.Duration((after - ns) / (more - runs))
+}
+
+// processTime is what a process's threads have used.
+func processTime(pid int) (sum time.Duration) {
+	if pid == 0 {
+		return 0
+	}
+	dir := "/proc/" + strconv.Itoa(pid) + "/task"
+	tasks, err := os.ReadDir(dir)
+	if err != nil {
+		return 0
+	}
+	for _, t := range tasks {
+		text, err := os.ReadFile(dir + "/" + t.Name() + "/schedstat")
+		if err != nil {
+			continue
+		}
+		ns, _, _ := strings.Cut(string(text), " ")
+		n, _ := strconv.ParseInt(ns, 10, 64)
+		sum += time.Duration(n)
+	}
+	return sum
+}
+
+// machineTime is how long all processors have not been idle.
+func machineTime() time.Duration {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	var busy int64
+	for i, f := range strings.Fields(line)[1:] {
+		const idle, iowait, guest = 3, 4, 8
+		if n, _ := strconv.ParseInt(f, 10, 64); i != idle && i != iowait && i < guest {
+			busy += n
+		}
+	}
+	return time.Duration(busy) * time.Second / 100 // USER_HZ
+}
+
+func resident(pid int) int64 {
+	if pid == 0 {
+		return 0
+	}
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	return field(string(text), "VmRSS:") << 10
+}
+
+// field is the number after a name; 0 = there is none.
+func field(text, name string) int64 {
+	_, after, _ := strings.Cut(text, name)
+	fields := strings.Fields(after)
+	if len(fields) == 0 {
+		return 0
+	}
+	n, _ := strconv.ParseInt(fields[0], 10, 64)
+	return n
+}
