@@ -27,6 +27,7 @@ type Config struct {
 	TCP []net.Listener   // likewise; may be empty
 
 	Trunks    []TrunkConfig
+	Examining bool           // nobody looks after the trunks: they are there for Examine
 	UserAgent string         // "" = tandem
 	T1        time.Duration  // RFC 3261 T1; 0 = 500 ms. One value for the whole process
 	AllowFrom []netip.Prefix // who may send us SIP beside the trunks' addresses
@@ -116,7 +117,9 @@ func Open(cfg Config) (*Endpoint, error) {
 	}
 	e.serve()
 	for _, t := range e.trunks.list() {
-		e.begin(t)
+		if !cfg.Examining {
+			e.begin(t)
+		}
 	}
 	return e, nil
 }

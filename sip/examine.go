@@ -16,7 +16,7 @@ import (
 
 // Finding is one thing Examine has looked at.
 type Finding struct {
-	Step  string        // resolve, connect, options, nat, call
+	Step  string        // resolve, connect, options, nat, register, call
 	Fault Fault         // FaultNone = it is well
 	Text  string        // what was seen
 	Took  time.Duration // 0 = nothing was waited for
@@ -57,6 +57,9 @@ func (e *Endpoint) Examine(ctx context.Context, inv Invite) (all []Finding, err 
 		found := e.examineTarget(ctx, t, at)
 		alive = alive || !slices.ContainsFunc(found, func(f Finding) bool { return f.Step != "nat" && f.Fault != FaultNone })
 		all = append(all, found...)
+	}
+	if alive && t.Register.Expires > 0 {
+		all = append(all, e.examineRegister(ctx, t))
 	}
 	if alive {
 		all = append(all, e.examineCall(ctx, inv))
@@ -133,6 +136,20 @@ func seenAs(t *trunk, at target, claimed netip.AddrPort, res *sipmsg.Response) F
 		return Finding{"nat", FaultALG, fmt.Sprintf("a public trunk saw our private address %s and found nothing to note", claimed.Addr()), 0}
 	}
 	return Finding{Step: "nat", Text: fmt.Sprintf("the trunk sees us as %s, as we say", seen)}
+}
+
+// examineRegister registers, and takes the registration back.
+func (e *Endpoint) examineRegister(ctx context.Context, t *trunk) Finding {
+	began := time.Now()
+	r := newRegistrar(e, t)
+	r.quit = ctx
+	granted, err := r.register()
+	if err != nil {
+		return Finding{"register", cmp.Or(FaultOf(err), FaultForbidden), legible(err.Error()), time.Since(began)}
+	}
+	took := time.Since(began)
+	r.leave()
+	return Finding{Step: "register", Text: fmt.Sprintf("registered for %s, and taken back", granted), Took: took}
 }
 
 // examineCall calls a number that nobody has.

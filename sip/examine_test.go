@@ -113,6 +113,26 @@ func TestExamine(t *testing.T) {
 			w.respond(inv, "487 Request Terminated", "callee")
 			w.expect("ACK")
 		}, nil, []string{"resolve ", "options ", "nat ", "call no_progress"}, nil},
+		"registers": {func(w *world) {
+			w.seen(w.expect("OPTIONS"), "200 OK", ";rport=5060;received=10.0.0.1")
+			w.respond(w.expect("REGISTER"), "401 Unauthorized", "x", `WWW-Authenticate: Digest realm="r", nonce="n"`)
+			reg := w.expect("REGISTER")
+			w.respond(reg, "200 OK", "x", "Contact: "+reg.get("contact"))
+			if reg = w.expect("REGISTER"); reg.get("expires") != "0" {
+				w.t.Errorf("not taken back: %v", reg)
+			}
+			w.respond(reg, "200 OK", "x")
+			w.respond(w.expect("INVITE"), "404 Not Found", "x")
+			w.expect("ACK")
+		}, func(c *Config) { c.Examining, c.Trunks[0].Register.Expires = true, 10*time.Minute },
+			[]string{"resolve ", "options ", "nat ", "register ", "call "}, []string{"INVITE", "404"}},
+		"registrar refuses": {func(w *world) {
+			w.seen(w.expect("OPTIONS"), "200 OK", ";rport=5060;received=10.0.0.1")
+			w.respond(w.expect("REGISTER"), "403 Forbidden", "x")
+			w.respond(w.expect("INVITE"), "404 Not Found", "x")
+			w.expect("ACK")
+		}, func(c *Config) { c.Examining, c.Trunks[0].Register.Expires = true, 10*time.Minute },
+			[]string{"resolve ", "options ", "nat ", "register not_allowed", "call "}, nil},
 		"unavailable": {func(w *world) {
 			w.respond(w.expect("OPTIONS"), "503 Service Unavailable", "x")
 		}, nil, []string{"resolve ", "options unavailable"}, nil},

@@ -68,7 +68,11 @@ func (e *Endpoint) checkTarget(t *trunk, at target) error {
 	}
 	// Whatever else it says, 401, 404 or 405, somebody is there.
 	e.locator.pardon(at)
-	e.metrics.probed(t.Name, time.Since(began))
+	took := time.Since(began)
+	e.metrics.probed(t.Name, took)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.roundTrip = took
 	return nil
 }
 

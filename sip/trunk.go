@@ -55,14 +55,15 @@ type TrunkStatus struct {
 	Watched    bool // OPTIONS are sent
 	Registers  bool // it is one that we register at
 	Registered bool
-	Since      time.Time // of Up; zero when none was sent yet
-	Channels   int       // the limit, ≤ 0 = none
-	Reserved   int       // channels promised to calls, InUse included
-	InUse      int       // legs up or being set up
-	CPS        float64   // the limit, ≤ 0 = none
-	Busy       time.Time // others go first until then: it did not answer, or said Retry-After
-	Draining   bool      // gone from the configuration, and waiting for its last calls
-	LastFailed string    // what went wrong last, in English; "" = nothing yet
+	Since      time.Time     // of Up; zero when none was sent yet
+	Channels   int           // the limit, ≤ 0 = none
+	Reserved   int           // channels promised to calls, InUse included
+	InUse      int           // legs up or being set up
+	CPS        float64       // the limit, ≤ 0 = none
+	RoundTrip  time.Duration // of the last OPTIONS that was answered; 0 = none was
+	Busy       time.Time     // others go first until then: it did not answer, or said Retry-After
+	Draining   bool          // gone from the configuration, and waiting for its last calls
+	LastFailed string        // what went wrong last, in English; "" = nothing yet
 }
 
 // Usable reports whether calls should go there before they go elsewhere.
@@ -84,15 +85,16 @@ type trunk struct {
 type pulse struct {
 	registration sync.Mutex // one registrar at a time
 
-	mu       sync.Mutex
-	draining bool // gone from the configuration: no new calls
-	reserved int
-	inUse    int
-	up       bool
-	since    time.Time
-	answers  int            // to OPTIONS, in a row; negative = none
-	seen     netip.AddrPort // what the trunk says that we come from
-	busy     time.Time
+	mu        sync.Mutex
+	draining  bool // gone from the configuration: no new calls
+	reserved  int
+	inUse     int
+	up        bool
+	since     time.Time
+	answers   int            // to OPTIONS, in a row; negative = none
+	seen      netip.AddrPort // what the trunk says that we come from
+	busy      time.Time
+	roundTrip time.Duration
 
 	registeredUntil time.Time
 	routes          []string // Service-Route
@@ -174,7 +176,7 @@ func (t *trunk) status() TrunkStatus {
 		Name: t.Name, Up: t.up, Watched: t.Keepalive.Every > 0,
 		Registers: t.Register.Expires > 0, Registered: time.Now().Before(t.registeredUntil), Since: t.since,
 		Channels: t.Channels, Reserved: t.reserved, InUse: t.inUse,
-		CPS: t.CPS, Busy: t.busy, LastFailed: t.lastFailed, Draining: t.draining,
+		RoundTrip: t.roundTrip, CPS: t.CPS, Busy: t.busy, LastFailed: t.lastFailed, Draining: t.draining,
 	}
 }
 

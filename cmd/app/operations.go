@@ -24,6 +24,13 @@ func (o operations) Trunks() []api.Trunk {
 		if !s.Since.IsZero() {
 			t.Since = &s.Since
 		}
+		if s.Registers {
+			t.Registered = &s.Registered
+		}
+		if s.RoundTrip > 0 {
+			ms := float64(s.RoundTrip.Microseconds()) / 1000
+			t.OptionsMS = &ms
+		}
 		if s.Channels > 0 {
 			free := max(0, s.Channels-s.Reserved)
 			t.Channels.Free = &free
