@@ -19,7 +19,6 @@ type Metrics struct {
 	confirmed *prometheus.CounterVec
 	oneWay    *prometheus.CounterVec
 	mos       *prometheus.HistogramVec
-	packets   *prometheus.CounterVec
 	legsUp    *prometheus.GaugeVec
 	legsEnded *prometheus.CounterVec
 	answered  *prometheus.HistogramVec
@@ -53,7 +52,6 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 			Name: "tandem_leg_mos", Help: "Estimated listening quality of legs, one sample a leg at its end.",
 			Buckets: []float64{1, 2, 2.6, 3.1, 3.6, 4, 4.3, 4.5}, NativeHistogramBucketFactor: 1.1,
 		}, []string{"leg"}),
-		packets:   counter("tandem_rtp_packets_total", "RTP packets of legs that have ended.", "leg", "direction"),
 		legsUp:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "tandem_legs_active", Help: "Legs that are dialled or up."}, []string{"leg", "trunk"}),
 		legsEnded: counter("tandem_legs_ended_total", "Legs that have ended; ASR is answered of all.", "leg", "trunk", "result"),
 		answered: prometheus.NewHistogramVec(prometheus.HistogramOpts{
@@ -62,7 +60,7 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 		}, []string{"leg", "trunk"}),
 		failovers: counter("tandem_trunk_failovers_total", "Legs that went on over the next trunk because this one failed.", "trunk", "reason"),
 	}
-	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.packets, m.legsUp, m.legsEnded, m.answered, m.failovers)
+	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.legsUp, m.legsEnded, m.answered, m.failovers)
 	m.bear(trunks)
 	return m
 }
@@ -167,8 +165,6 @@ func (m *Metrics) count(r *Record, e Event) {
 		if q.MOS > 0 {
 			m.mos.WithLabelValues(string(e.Side)).Observe(q.MOS)
 		}
-		m.packets.WithLabelValues(string(e.Side), "in").Add(float64(q.Received))
-		m.packets.WithLabelValues(string(e.Side), "out").Add(float64(q.Sent))
 	}
 	if e.Flag == FlagFailoverUsed {
 		m.legsUp.WithLabelValues(string(e.Side), e.Trunk).Dec()

@@ -132,10 +132,16 @@ type Quality struct {
 	MOS       float64 `json:"mos"`       // 1 to 4.5, ITU-T G.107; 0 = not measured
 	JitterMS  float64 `json:"jitter_ms"` // RFC 3550 §6.4.1
 	LossRatio float64 `json:"loss_ratio"`
-	RTTMS     float64 `json:"rtt_ms,omitempty"` // 0 = no RTCP came
+	RTTMS     float64 `json:"rtt_ms,omitempty"` // by RTCP; 0 = none came
 	Received  uint64  `json:"received"`         // RTP packets
 	Sent      uint64  `json:"sent"`
 	MaxGapMS  float64 `json:"max_gap_ms"`
+
+	// The other direction: what the far end's RTCP said it heard of us. All are 0
+	// where it sent none.
+	FarMOS       float64 `json:"far_mos,omitempty"`
+	FarJitterMS  float64 `json:"far_jitter_ms,omitempty"`
+	FarLossRatio float64 `json:"far_loss_ratio,omitempty"`
 }
 
 // Leg is what is known of one leg. Times that have not come are zero.

@@ -77,7 +77,11 @@ func quality(s media.Stats) *Quality {
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	mos, _ := s.MOS()
-	return &Quality{MOS: mos, JitterMS: ms(s.Jitter), LossRatio: s.Loss(), MaxGapMS: ms(s.MaxGap), Received: s.Received, Sent: s.Sent}
+	far, _ := s.FarMOS()
+	return &Quality{
+		MOS: mos, JitterMS: ms(s.Jitter), LossRatio: s.Loss(), MaxGapMS: ms(s.MaxGap), Received: s.Received, Sent: s.Sent,
+		RTTMS: ms(s.RTT), FarMOS: far, FarJitterMS: ms(s.Far.Jitter), FarLossRatio: s.Far.Loss,
+	}
 }
 
 // finish waits until both legs are off the wire, writes the one last event, and

@@ -57,6 +57,7 @@ func (s *Stream) agree(answer []byte) error {
 	if theirs.active > 1 { // we offered one
 		return ErrTwoMedia
 	}
+	theirs.mux = false // we do not offer it
 	return s.take(theirs)
 }
 
@@ -109,6 +110,6 @@ func (s *Stream) Reoffer(offer []byte) (answer []byte, err error) {
 	ours.codecs = []Codec{s.codec}
 	ours.eventPT = s.theirs.eventPT
 	ours.sends, ours.hears = theirs.hears, theirs.sends
-	ours.media, ours.audio = theirs.media, theirs.audio
+	ours.media, ours.audio, ours.mux = theirs.media, theirs.audio, theirs.mux
 	return s.describe(ours), nil
 }

@@ -51,6 +51,9 @@ type inbound struct {
 	muted   pressed // the one that began before Join
 	hushed  bool    // nothing is passed on until the key comes up
 
+	reports     reports
+	reportsFrom netip.AddrPort // where the far end said its reports come from
+
 	descent
 }
 
@@ -79,6 +82,9 @@ func (in *inbound) configure(theirs remote) {
 	in.latch.describe(theirs.addr)
 	in.tell(in.latch.target())
 	in.expect(theirs.eventPT)
+	if in.reportsFrom != theirs.reports {
+		in.reportsFrom, in.reports.heard = theirs.reports, netip.AddrPort{}
+	}
 }
 
 // expect says what may come: all that we offered, for an answer does not forbid

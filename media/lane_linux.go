@@ -71,6 +71,7 @@ type lane struct {
 	mu   sync.Mutex
 	jobs []func()
 	over chan struct{}
+	gone chan struct{}
 
 	seats  []*seat
 	empty  []int32 // seats that are free
@@ -89,7 +90,7 @@ type seat struct {
 const bellSeat = -1
 
 func newLane(o observe) (*lane, error) {
-	l := &lane{observe: o, over: make(chan struct{})}
+	l := &lane{observe: o, over: make(chan struct{}), gone: make(chan struct{})}
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -164,11 +165,13 @@ func (l *lane) leave(index int32) {
 
 func (l *lane) stop() {
 	l.do(func() { close(l.over) })
+	<-l.gone
 }
 
 // run is the loop: a goroutine that the runtime wakes when any of the lane's
 // sockets has a packet, and that then takes all there are.
 func (l *lane) run() {
+	defer close(l.gone)
 	raw, err := l.file.SyscallConn()
 	if err == nil {
 		err = raw.Read(l.look)

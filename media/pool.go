@@ -28,10 +28,11 @@ type PacketConn interface {
 type Config struct {
 	Listen           func(netip.AddrPort) (PacketConn, error) // UDP(46), or a test's
 	Bind             netip.Addr                               // sockets are bound to it
-	MinPort, MaxPort uint16                                   // RTP takes the even ports, the odd ones stay free for RTCP (RFC 3550 §11)
+	MinPort, MaxPort uint16                                   // RTP takes the even ports, RTCP the odd ones after them (RFC 3550 §11)
 	Cool             time.Duration                            // a used port rests this long, for packets of the old call
 	Silence          time.Duration                            // then a leg that should send is Lost
 	Symmetric        bool                                     // answer to where packets really come from
+	Metrics          *Metrics                                 // nil = none
 	Log              *slog.Logger                             // nil = none
 
 	Kernel *kernel.Table       // the kernel path; nil = the user path only. The caller closes it, after the Pool
@@ -75,6 +76,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	if p.paths.fell == nil {
 		p.paths.fell = func(string) {}
 	}
+	p.observe = cfg.Metrics.observe()
 	p.lanes = newLanes(p.observe)
 	for port := uint32(cfg.MinPort+1) &^ 1; port < uint32(cfg.MaxPort); port += 2 {
 		p.free = append(p.free, uint16(port))
@@ -127,10 +129,16 @@ func (p *Pool) open(side Side, lane *lane) (*Stream, error) {
 			p.rest(port)
 			continue
 		}
+		control, err := p.cfg.Listen(netip.AddrPortFrom(p.cfg.Bind, port+1))
+		if err != nil {
+			p.log.Warn("media: port not free", "err", errors.Join(err, conn.Close()))
+			p.rest(port)
+			continue
+		}
 		if lane == nil {
 			lane = p.lanes.pick(conn)
 		}
-		s := newStream(p, lane, side, conn, port)
+		s := newStream(p, lane, side, conn, control, port)
 		p.mu.Lock()
 		p.up[s] = true
 		p.mu.Unlock()

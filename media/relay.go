@@ -11,7 +11,8 @@ import (
 func (s *Stream) packet(now time.Time, b []byte, from netip.AddrPort) {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
-	if isRTCP(b) {
+	if isRTCP(b) { // on RTP's port (RFC 5761)
+		s.learn(now, b, from)
 		return
 	}
 	s.in.count()

@@ -32,14 +32,16 @@ var (
 // remote is the far end's half of a session.
 type remote struct {
 	addr    netip.AddrPort
-	codecs  []Codec // in its order
-	eventPT uint8   // telephone-event at 8 kHz; 0 = none
-	noise   bool    // it takes comfort noise
-	sends   bool    // it will send
-	hears   bool    // it wants to be sent to
-	media   int     // how many m-lines there were
-	audio   int     // which of them is the audio
-	active  int     // how many of them were not refused
+	codecs  []Codec        // in its order
+	eventPT uint8          // telephone-event at 8 kHz; 0 = none
+	noise   bool           // it takes comfort noise
+	reports netip.AddrPort // of its RTCP
+	mux     bool           // RTCP goes by the port of RTP (RFC 5761)
+	sends   bool           // it will send
+	hears   bool           // it wants to be sent to
+	media   int            // how many m-lines there were
+	audio   int            // which of them is the audio
+	active  int            // how many of them were not refused
 }
 
 // parseSDP reads an offer or answer with one stream of audio.
@@ -99,6 +101,8 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 	if addr.IsUnspecified() { // hold, as it was before RFC 3264
 		r.hears = false
 	}
+	r.reports = reportsOf(r.addr, m.Attributes)
+	_, r.mux = m.Attribute("rtcp-mux")
 	names := rtpmaps(m.Attributes)
 	for _, format := range m.MediaName.Formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
@@ -118,6 +122,28 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 		return remote{}, fmt.Errorf("session description: %w", ErrNoCodec)
 	}
 	return r, nil
+}
+
+// reportsOf is where RTCP goes: the port after RTP's, or what a=rtcp says
+// (RFC 3605).
+func reportsOf(addr netip.AddrPort, attributes []sdp.Attribute) netip.AddrPort {
+	for _, a := range attributes {
+		fields := strings.Fields(a.Value)
+		if a.Key != "rtcp" || len(fields) == 0 {
+			continue
+		}
+		port, err := strconv.ParseUint(fields[0], 10, 16)
+		if err != nil || port < 1024 {
+			continue
+		}
+		if len(fields) == 4 {
+			if other, err := netip.ParseAddr(fields[3]); err == nil && !other.IsMulticast() {
+				return netip.AddrPortFrom(other.Unmap(), uint16(port))
+			}
+		}
+		return netip.AddrPortFrom(addr.Addr(), uint16(port))
+	}
+	return netip.AddrPortFrom(addr.Addr(), addr.Port()+1)
 }
 
 // direct takes a direction attribute, if there is one.
@@ -159,6 +185,7 @@ type local struct {
 	eventPT uint8 // 0 = none
 	sends   bool
 	hears   bool
+	mux     bool
 	media   int // m-lines of the offer that is answered; 0 = our own offer
 	audio   int
 }
@@ -195,6 +222,9 @@ func (l *local) describeAudio(b *strings.Builder) {
 	}
 	if l.eventPT != 0 {
 		fmt.Fprintf(b, "a=rtpmap:%d telephone-event/8000\r\na=fmtp:%[1]d 0-15\r\n", l.eventPT)
+	}
+	if l.mux {
+		b.WriteString("a=rtcp-mux\r\n")
 	}
 	fmt.Fprintf(b, "a=ptime:20\r\na=%s\r\n", direction(l.sends, l.hears))
 }

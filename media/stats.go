@@ -76,9 +76,11 @@ type tally struct {
 	highest uint32
 	seen    uint64 // the highest and the 63 before it; bit 0 is the highest
 	back    uint16 // the packet far behind that came last, plus one
-	earlier uint64 // expected of sources before this one
+	earlier uint64 // expected of sources before this one …
 	settled losses // what has left the window
 	at      time.Time
+
+	lostBefore uint64 // … and what of theirs did not come
 
 	timed    bool  // transit is set
 	transit  int32 // of the packet before, in ticks
@@ -143,6 +145,7 @@ func (t *tally) begin(now time.Time, h *header) {
 			t.leave()
 		}
 		t.earlier += uint64(t.highest-t.first) + 1
+		t.lostBefore = t.settled.lost
 	} else {
 		t.epoch = now
 	}
@@ -205,13 +208,18 @@ func (t *tally) stats() Stats {
 // Stats is what the leg has sounded like so far.
 func (s *Stream) Stats() Stats {
 	s.inMu.Lock()
+	defer s.inMu.Unlock()
 	s.in.count()
-	stats := s.in.tally.stats()
-	stats.Silent = stats.Received > 0 && !s.in.sounded
-	s.inMu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.countSent()
+	return s.stats()
+}
+
+// stats is Stats under both locks.
+func (s *Stream) stats() Stats {
+	stats := s.in.tally.stats()
+	stats.Silent = stats.Received > 0 && !s.in.sounded
 	stats.Sent, stats.SentBytes = s.sent, s.sentBytes
 	return stats
 }

@@ -49,12 +49,13 @@ type Stream struct {
 	said      string    // what we described last
 	fed       *flow     // what the kernel sends in our name
 
+	meter  *meter         // nil = nobody counts
 	lane   *lane          // nil = readers of its own
 	detach []func()       // takes the sockets off their lane
 	wait   sync.WaitGroup // readers and players
 }
 
-func newStream(p *Pool, l *lane, side Side, conn PacketConn, port uint16) *Stream {
+func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint16) *Stream {
 	s := &Stream{
 		pool: p, side: side, conn: conn, port: port, lane: l,
 		log:     p.log.With("call", side.Call, "side", side.Name),
@@ -69,10 +70,16 @@ func newStream(p *Pool, l *lane, side Side, conn PacketConn, port uint16) *Strea
 		scratch: make([]byte, 0, maxPacket),
 	}
 	s.in = newInbound(s)
+	s.in.reports = newReports(control)
+	s.meter = p.cfg.Metrics.of(side.Name)
+	s.inMu.Lock() // which the timers' functions wait for
 	if p.cfg.Silence > 0 {
 		s.silence = time.AfterFunc(p.cfg.Silence, s.checkSilence)
 	}
+	s.in.reports.timer = time.AfterFunc(soon(), s.report)
+	s.inMu.Unlock()
 	s.attach(conn, s.packet)
+	s.attach(control, s.control)
 	return s
 }
 
@@ -202,13 +209,20 @@ func (s *Stream) Close() {
 	}
 	s.inMu.Lock()
 	s.in.unwatch()
+	s.in.reports.timer.Stop()
 	s.ascend(time.Now(), false)
+	s.mu.Lock()
+	s.sendReport(time.Now(), true)
+	s.meter.end(s.stats())
+	s.mu.Unlock()
 	s.inMu.Unlock()
 	for _, off := range s.detach {
 		off()
 	}
-	if err := s.conn.Close(); err != nil {
-		s.log.Warn("media: socket not closed", "err", err)
+	for _, conn := range []PacketConn{s.conn, s.in.reports.conn} {
+		if err := conn.Close(); err != nil {
+			s.log.Warn("media: socket not closed", "err", err)
+		}
 	}
 	s.wait.Wait()
 	s.pool.release(s, s.port)

@@ -144,6 +144,7 @@ func (a *App) openMedia(context.Context) (err error) {
 		Listen: a.wire.ListenRTP, Bind: a.bind(), MinPort: low, MaxPort: high, Cool: portCool,
 		Silence: a.cfg.Media.InactivityTimeout, Symmetric: a.cfg.Media.Symmetric, Log: a.log,
 		Kernel: table, DSCP: uint8(a.cfg.Media.DSCP), Fell: metrics.Fell,
+		Metrics: media.NewMetrics(a.registry),
 	})
 	if err == nil {
 		a.later(a.pool.Close)
