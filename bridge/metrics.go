@@ -93,9 +93,6 @@ func (m *Metrics) bear(trunks []string) {
 	for _, side := range []Side{Rep, Prospect} {
 		m.oneWay.WithLabelValues(string(side))
 		m.mos.WithLabelValues(string(side))
-		for _, direction := range []string{"in", "out"} {
-			m.packets.WithLabelValues(string(side), direction)
-		}
 		for _, trunk := range trunks {
 			m.legsUp.WithLabelValues(string(side), trunk)
 			m.answered.WithLabelValues(string(side), trunk)
