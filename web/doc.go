@@ -11,5 +11,6 @@
 //	page/settings.js  the pass-through number, its test, the caller id
 //	page/after.js     what is noted after a call
 //	page/recent.js    the list of calls, and each one's timeline
+//	page/wall.js      the wallboard for ops, by an API key
 //	page/text.js      every string, for translation
 package web

@@ -36,7 +36,7 @@ type Handler struct {
 
 // pages are the paths at which something other than their own name is served.
 // /dial is where the browser sends tel: links (registerProtocolHandler).
-var pages = map[string]string{"/": "index.html", "/dial": "index.html"}
+var pages = map[string]string{"/": "index.html", "/dial": "index.html", "/wallboard": "wall.html"}
 
 // New returns a Handler for Paths.
 func New(cfg Config) (*Handler, error) {
@@ -70,7 +70,7 @@ func New(cfg Config) (*Handler, error) {
 }
 
 // Paths are the patterns, for http.ServeMux, of all that Handler serves.
-func (h *Handler) Paths() []string { return []string{"GET /{$}", "GET /dial", "GET /app/"} }
+func (h *Handler) Paths() []string { return []string{"GET /{$}", "GET /dial", "GET /wallboard", "GET /app/"} }
 
 // ServeHTTP answers with a file of the page, or with 404.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -162,5 +162,19 @@ for (const [name, options] of [['18-narrow', { viewport: { width: 320, height: 6
   await page.context().close()
 }
 
+// --- the wallboard, by an API key
+page = await open()
+await page.goto(`${base}/wallboard`)
+await page.fill('#key', 'tdm_live_wrong')
+await page.getByRole('button', { name: 'Show' }).click()
+await until(page, '#alert', /./)
+await page.fill('#key', ADMIN_KEY)
+await page.getByRole('button', { name: 'Show' }).click()
+await until(page, '#status', 'Live')
+await until(page, '#trunks', 'simulated')
+await until(page, '#hour', 'completed')
+await state(page, '21-wallboard')
+await page.context().close()
+
 await browser.close()
 console.log('every state was seen')
