@@ -27,6 +27,7 @@ type Calls interface {
 	SendDigits(id, digits string) error
 	Number(field, text, region string) (bridge.Number, error)
 	RepNumber(field, text, region string) (bridge.Number, error)
+	Quote(r bridge.Request) (bridge.Quote, error)
 	Annotate(ctx context.Context, id string, p bridge.Patch) (bridge.Record, error)
 }
 
@@ -105,6 +106,9 @@ var routes = []route{
 	{"POST", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret", "webhooks:manage", false, (*Server).rotateSecret},
 	{"POST", "/v1/webhook-endpoints/{endpoint_id}/replay", "webhooks:manage", false, (*Server).replayDeliveries},
 	{"GET", "/v1/webhook-endpoints/{endpoint_id}/deliveries", "webhooks:manage", false, (*Server).listDeliveries},
+	{"GET", "/v1/cdrs", "cdrs:read", false, (*Server).exportCDRs},
+	{"GET", "/v1/totals", "cdrs:read", false, (*Server).monthlyTotals},
+	{"GET", "/v1/quote", "calls:read", true, (*Server).quoteCall},
 	{"GET", "/signin", "", false, (*Server).signInForm},
 	{"POST", "/signin", "", false, (*Server).signIn},
 	{"POST", "/signout", "", false, (*Server).signOut},
@@ -204,7 +208,9 @@ func (s *Server) serve(route route) http.Handler {
 // handle authenticates, limits, and calls the handler. A panic ends one request.
 func (s *Server) handle(route route, w http.ResponseWriter, r *http.Request) (a *answer, err error) {
 	defer func() {
-		if fault := recover(); fault != nil {
+		if fault := recover(); fault == http.ErrAbortHandler {
+			panic(fault) // an answer that is cut short on purpose
+		} else if fault != nil {
 			s.log.Error("api: handler panicked", "err", fault, "stack", string(debug.Stack()))
 			a, err = nil, refuse("internal_error", "See the log of the server.")
 		}

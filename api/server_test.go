@@ -56,6 +56,9 @@ func newRig(t *testing.T, key store.Key) *rig {
 	r := &rig{T: t, store: st, valid: valid, live: make(map[string]*bridge.Record)}
 	r.Bridge = bridge.New(bridge.Config{Policy: func() *bridge.Policy {
 		return &bridge.Policy{Region: "US", Allow: []string{"+1", "+44"}, OwnNumber: []string{"+14155550100"}}
+	}, Route: func(bridge.Side, string) []bridge.Route {
+		rate := &bridge.Rate{Currency: "USD", PerMinute: 20_000_000, First: time.Minute, Next: time.Minute}
+		return []bridge.Route{{Trunk: "carrier", CallerIDs: []string{"+14155550100"}, Rate: rate}}
 	}})
 	r.s = New(Config{Calls: r, Store: st, Operations: runs{r}, Numbers: func() Numbers { return Numbers{"US", []string{"+14155550100"}} }, Ready: func(context.Context) []Check { return []Check{{"store", nil}, {"trunk", r.refuse}} },
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}})

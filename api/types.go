@@ -28,7 +28,7 @@ type Call struct {
 	CallerID        string            `json:"caller_id"`
 	Legs            Legs              `json:"legs"`
 	TalkSeconds     int               `json:"talk_seconds"`
-	Cost            *struct{}         `json:"cost"`
+	Cost            *Cost             `json:"cost"`
 	Disposition     *string           `json:"disposition"`
 	Notes           *string           `json:"notes"`
 	Metadata        map[string]string `json:"metadata"`
@@ -116,6 +116,7 @@ func callJSON(r *bridge.Record, now time.Time) Call {
 		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), CallerID: r.Asked.CallerID,
 		Legs:        Legs{legJSON(&r.Rep, now), legJSON(&r.Prospect, now)},
 		TalkSeconds: int(r.Talk(now) / time.Second), Metadata: r.Metadata, Disposition: orNull(r.Disposition), Notes: orNull(r.Notes), Sequence: r.Sequence,
+		Cost:      costJSON(r, now),
 		CreatedAt: *moment(r.CreatedAt), ConnectedAt: moment(r.ConnectedAt), EndedAt: moment(r.EndedAt),
 	}
 	if r.Ending != nil {

@@ -26,6 +26,7 @@ type Config struct {
 type Route struct {
 	Trunk     string
 	CallerIDs []string   // numbers the trunk may show, its default first; none = any
+	Rate      *Rate      // what it costs, nil = not known
 	Media     media.Side // what its stream is like; Call and Name are the bridge's to fill
 }
 
@@ -94,7 +95,7 @@ func (b *Bridge) Start(ctx context.Context, request Request) (Record, error) {
 func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 	rep, prospect := b.Route(Rep, asked.RepNumber), b.Route(Prospect, asked.To)
 	if len(rep) == 0 || len(prospect) == 0 {
-		return nil, &Refusal{Code: CodeNoTrunk, Detail: "No routing rule has a trunk for this number. See routing in tandem.yaml."}
+		return nil, noTrunk()
 	}
 	prospect, refused := own(prospect, &asked)
 	if refused != nil {

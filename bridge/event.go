@@ -37,6 +37,7 @@ type Event struct {
 	Side      Side     `json:"side,omitempty"`    // the leg that is meant
 	Trunk     string   `json:"trunk,omitempty"`   // …_dialing; with FlagFailoverUsed, the one that failed
 	Attempt   int      `json:"attempt,omitempty"` // …_dialing: 2 and more after a failover
+	Rate      *Rate    `json:"rate,omitempty"`    // …_dialing
 	SIPCallID string   `json:"sip_call_id,omitempty"`
 	Hangup    *Hangup  `json:"hangup,omitempty"`  // the leg of Side is over
 	Quality   *Quality `json:"quality,omitempty"` // with Hangup
@@ -59,7 +60,7 @@ func (r *Record) Apply(e Event) {
 		r.Prospect = Leg{Status: LegPending, Number: e.Asked.To}
 	case CallRepDialing, CallProspectDialing:
 		leg := r.Leg(e.Side)
-		leg.Status, leg.Trunk, leg.SIPCallID, leg.DialedAt = LegDialing, e.Trunk, e.SIPCallID, e.At
+		leg.Status, leg.Trunk, leg.SIPCallID, leg.DialedAt, leg.Rate = LegDialing, e.Trunk, e.SIPCallID, e.At, e.Rate
 		r.Status = CallingRep
 		if e.Side == Prospect {
 			r.Status = CallingProspect

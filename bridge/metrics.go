@@ -21,6 +21,8 @@ type Metrics struct {
 	mos       *prometheus.HistogramVec
 	legsUp    *prometheus.GaugeVec
 	legsEnded *prometheus.CounterVec
+	billed    *prometheus.CounterVec
+	amount    *prometheus.CounterVec
 	answered  *prometheus.HistogramVec
 	failovers *prometheus.CounterVec
 }
@@ -60,6 +62,9 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 		}, []string{"leg", "trunk"}),
 		failovers: counter("tandem_trunk_failovers_total", "Legs that went on over the next trunk because this one failed.", "trunk", "reason"),
 	}
+	m.billed = counter("tandem_billed_seconds_total", "Time that carriers bill, of legs that have ended.", "leg", "trunk")
+	m.amount = counter("tandem_billed_amount_total", "What ended legs cost by their rates, in units of the currency.", "leg", "trunk", "currency")
+	reg.MustRegister(m.billed, m.amount)
 	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.legsUp, m.legsEnded, m.answered, m.failovers)
 	m.bear(trunks)
 	return m
@@ -200,6 +205,10 @@ func (m *Metrics) end(r *Record, e Event) {
 		}
 		m.legsUp.WithLabelValues(string(side), leg.Trunk).Dec()
 		m.legsEnded.WithLabelValues(string(side), leg.Trunk, leg.result()).Inc()
+		if cost, known := leg.Cost(e.At); known && cost > 0 {
+			m.billed.WithLabelValues(string(side), leg.Trunk).Add(leg.Rate.Billed(leg.Answered(e.At)).Seconds())
+			m.amount.WithLabelValues(string(side), leg.Trunk, leg.Rate.Currency).Add(float64(cost) / moneyUnit)
+		}
 		if !leg.AnsweredAt.IsZero() {
 			m.answered.WithLabelValues(string(side), leg.Trunk).Observe(leg.EndedAt.Sub(leg.AnsweredAt).Seconds())
 		}

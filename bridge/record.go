@@ -154,6 +154,7 @@ type Leg struct {
 	RingingAt  time.Time `json:"ringing_at,omitzero"`
 	AnsweredAt time.Time `json:"answered_at,omitzero"`
 	EndedAt    time.Time `json:"ended_at,omitzero"`
+	Rate       *Rate     `json:"rate,omitempty"` // what it costs, nil = not known
 	Hangup     *Hangup   `json:"hangup,omitempty"`
 	Quality    *Quality  `json:"quality,omitempty"`
 }

@@ -77,6 +77,15 @@ func (p *Policy) parseNumber(field, text string) (e164, display, extension strin
 	return phonenumbers.Format(parsed, phonenumbers.E164), phonenumbers.Format(parsed, form), extension, nil
 }
 
+// regionOf is the country of a number, "" where its plan does not say.
+func regionOf(e164 string) string {
+	n, err := phonenumbers.Parse(e164, "")
+	if err != nil {
+		return ""
+	}
+	return phonenumbers.GetRegionCodeForNumber(n)
+}
+
 // universal are emergency numbers that networks understand far from home.
 var universal = []string{"112", "911", "999", "000"}
 

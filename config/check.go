@@ -148,17 +148,15 @@ func (d *decoder) checkSIP(s *SIP) {
 // and not kept would be worse than none.
 func (d *decoder) checkLater(c *Config) {
 	for path, set := range map[string]bool{
-		"sip.tls.cert_file":        c.SIP.TLS.CertFile != "",
-		"sip.tls.key_file":         c.SIP.TLS.KeyFile != "",
-		"http.tls.cert_file":       c.HTTP.TLS.CertFile != "",
-		"http.tls.key_file":        c.HTTP.TLS.KeyFile != "",
-		"http.cors_origins":        len(c.HTTP.CORSOrigins) > 0,
-		"http.frame_ancestors":     len(c.HTTP.FrameAncestors) > 0,
-		"metrics.auth.username":    c.Metrics.Auth.Username != "",
-		"rates.file":               c.Rates.File != "",
-		"tracing.otlp_endpoint":    c.Tracing.OTLPEndpoint != "",
-		"log.numbers":              c.Log.Numbers != "masked",
-		"rates.default.per_minute": c.Rates.Default.PerMinute != "0.0130",
+		"sip.tls.cert_file":     c.SIP.TLS.CertFile != "",
+		"sip.tls.key_file":      c.SIP.TLS.KeyFile != "",
+		"http.tls.cert_file":    c.HTTP.TLS.CertFile != "",
+		"http.tls.key_file":     c.HTTP.TLS.KeyFile != "",
+		"http.cors_origins":     len(c.HTTP.CORSOrigins) > 0,
+		"http.frame_ancestors":  len(c.HTTP.FrameAncestors) > 0,
+		"metrics.auth.username": c.Metrics.Auth.Username != "",
+		"tracing.otlp_endpoint": c.Tracing.OTLPEndpoint != "",
+		"log.numbers":           c.Log.Numbers != "masked",
 	} {
 		if set {
 			d.at(path, "is not in this version yet", CodeLater, "leave it out")

@@ -34,11 +34,12 @@ type CallFilter struct {
 	CreatedAfter  time.Time
 	CreatedBefore time.Time
 	Metadata      map[string]string
+	Oldest        bool   // oldest first; else newest first
 	Before        string // id of the last call of the page before
 	Limit         int
 }
 
-// Calls lists calls, newest first. more says that there are others after them.
+// Calls lists calls. more says that there are others after them.
 func (s *Store) Calls(ctx context.Context, f CallFilter) (records []bridge.Record, more bool, err error) {
 	query, args := "SELECT record FROM calls WHERE test = ?", []any{f.Test}
 	where := func(condition string, values ...any) {
@@ -62,10 +63,14 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (records []bridge.Recor
 	for key, value := range f.Metadata {
 		where("id IN (SELECT call_id FROM call_metadata WHERE key = ? AND value = ?)", key, value)
 	}
-	if f.Before != "" {
-		where("id < ?", f.Before)
+	order, beyond := "DESC", "<"
+	if f.Oldest {
+		order, beyond = "ASC", ">"
 	}
-	if records, err = s.records(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, f.Limit+1)...); err != nil {
+	if f.Before != "" {
+		where("(created_at, id) "+beyond+" ((SELECT created_at FROM calls WHERE id = ?), ?)", f.Before, f.Before)
+	}
+	if records, err = s.records(ctx, query+" ORDER BY created_at "+order+", id "+order+" LIMIT ?", append(args, f.Limit+1)...); err != nil {
 		return nil, false, err
 	}
 	if len(records) > f.Limit {

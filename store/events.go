@@ -31,7 +31,7 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 		if err != nil {
 			return err
 		}
-		metadata := false
+		metadata, before := false, kept.Ending
 		for _, e := range events {
 			metadata = metadata || e.Patch != nil || e.Asked != nil
 			if e.Seq <= kept.Sequence {
@@ -54,7 +54,10 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 		if err := putRecord(ctx, tx, &record, metadata); err != nil {
 			return err
 		}
-		return verified(ctx, tx, &record)
+		if ended := events[len(events)-1].Type == bridge.CallEnded && kept.Ending != nil && before == nil; !ended {
+			return nil
+		}
+		return errors.Join(spent(ctx, tx, &record), verified(ctx, tx, &record))
 	}})
 	if record.Ending != nil {
 		s.cfg.Metrics.record(err)

@@ -270,7 +270,11 @@ func (a *App) openBridge(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.routes.Store(newRoutes(a.cfg, a.endpoint))
+	rates, err := loadRates(&a.cfg.Rates)
+	if err != nil {
+		return err
+	}
+	a.routes.Store(newRoutes(a.cfg, a.endpoint, rates))
 	a.bridge = bridge.New(bridge.Config{
 		Trunks: dialer{a.endpoint}, Sound: a.pool,
 		Route:  func(side bridge.Side, number string) []bridge.Route { return a.routes.Load().find(side, number) },

@@ -43,8 +43,8 @@ func (r *reloader) done(err error) {
 	r.at.Set(float64(time.Now().UnixMilli()) / 1000)
 }
 
-// Reload reads the configuration again. Trunks, routing, numbers, the flow of
-// calls and the log level change for calls that begin from now on; a trunk that
+// Reload reads the configuration again. Trunks, routing, numbers, rates, the
+// flow of calls and the log level change for calls that begin from now on; a trunk that
 // has gone drains. What can only change with a restart is named, and stays as it
 // is. Where the new configuration is wrong all of the old one stays.
 func (a *App) Reload(context.Context) (done api.Reloaded, err error) {
@@ -67,7 +67,7 @@ func (a *App) Reload(context.Context) (done api.Reloaded, err error) {
 	}
 	next := *a.cfg
 	next.Trunks, next.Routing, next.Numbers, next.CallFlow = read.Trunks, read.Routing, read.Numbers, read.CallFlow
-	next.Log.Level = read.Log.Level
+	next.Rates, next.Log.Level = read.Rates, read.Log.Level
 	done = api.Reloaded{Changed: changes(a.cfg, &next), Restart: changes(&next, read)}
 	return done, a.adopt(&next)
 }
@@ -75,6 +75,10 @@ func (a *App) Reload(context.Context) (done api.Reloaded, err error) {
 // adopt makes next the configuration. What can fail comes first.
 func (a *App) adopt(next *config.Config) error {
 	sounds, err := loadSounds(next)
+	if err != nil {
+		return err
+	}
+	rates, err := loadRates(&next.Rates)
 	if err != nil {
 		return err
 	}
@@ -86,7 +90,7 @@ func (a *App) adopt(next *config.Config) error {
 		return err
 	}
 	a.bridge.Retune(limits(next), sounds)
-	a.routes.Store(newRoutes(next, a.endpoint))
+	a.routes.Store(newRoutes(next, a.endpoint, rates))
 	if a.wire.Level != nil {
 		_ = a.wire.Level.UnmarshalText([]byte(next.Log.Level)) // checked by config
 	}

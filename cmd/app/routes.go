@@ -54,16 +54,19 @@ type routes struct {
 	cfg      *config.Config
 	endpoint *sip.Endpoint
 	policy   *bridge.Policy // who may be dialled
+	rates    rates
 }
 
-func newRoutes(cfg *config.Config, endpoint *sip.Endpoint) *routes {
-	return &routes{cfg: cfg, endpoint: endpoint, policy: policy(cfg)}
+func newRoutes(cfg *config.Config, endpoint *sip.Endpoint, rates rates) *routes {
+	return &routes{cfg: cfg, endpoint: endpoint, policy: policy(cfg), rates: rates}
 }
 
 // find is bridge.Config.Route.
 func (r *routes) find(side bridge.Side, number string) (ways []bridge.Route) {
 	for _, name := range r.order(r.pick(side, number)) {
-		ways = append(ways, r.way(name))
+		way := r.way(name)
+		way.Rate = r.rates.of(number)
+		ways = append(ways, way)
 	}
 	return ways
 }

@@ -102,8 +102,12 @@ func (c *client) all(path string) ([]byte, error) {
 	whole := struct {
 		Data []json.RawMessage `json:"data"`
 	}{[]json.RawMessage{}}
+	join := "?"
+	if strings.Contains(path, "?") {
+		join = "&"
+	}
 	for cursor := ""; ; {
-		answer, err := c.do("GET", path+"?limit=200&cursor="+url.QueryEscape(cursor), nil)
+		answer, err := c.do("GET", path+join+"limit=200&cursor="+url.QueryEscape(cursor), nil)
 		if err != nil {
 			return nil, err
 		}

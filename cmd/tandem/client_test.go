@@ -85,6 +85,17 @@ func TestWordsThatAskARunningTandem(t *testing.T) {
 	run(2, "reps", "set")
 	run(1, "reps", "import", filepath.Join(t.TempDir(), "none.csv"))
 	testWebhookWords(t, d, run)
+	if text := run(0, "cdr", "export"); !strings.Contains(text, made.ID+",") || !strings.Contains(text, ",'+12025550101,") {
+		t.Error(text)
+	}
+	if text := run(0, "cdr", "export", "--json", "--from", "2026-01-01"); !strings.Contains(text, `"total_cost":"0.0130"`) {
+		t.Error(text)
+	}
+	if text := run(0, "cdr", "totals"); !strings.Contains(text, `"trunk":"simulated"`) {
+		t.Error(text)
+	}
+	run(2, "cdr", "export", "--from", "yesterday")
+	run(1, "cdr", "totals", "--month", "May")
 	if text := run(0, "healthcheck"); text != "ok\n" {
 		t.Error(text)
 	}

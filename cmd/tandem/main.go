@@ -31,6 +31,7 @@ func init() {
 		"trunk":        trunkCommand,
 		"reps":         repsCommand,
 		"webhooks":     webhooksCommand,
+		"cdr":          cdrCommand,
 		"version":      versionCommand,
 		"healthcheck":  healthcheckCommand,
 		"completion":   completionCommand,
