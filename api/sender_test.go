@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -409,10 +410,10 @@ func TestWebhooksDoNotReachInside(t *testing.T) {
 			t.Errorf("%q passes", bad)
 		}
 	}
-	hits := 0
+	var hits atomic.Int32
 	var location string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if hits++; location != "" {
+		if hits.Add(1); location != "" {
 			http.Redirect(w, r, location, http.StatusTemporaryRedirect)
 		}
 	}))
@@ -438,8 +439,8 @@ func TestWebhooksDoNotReachInside(t *testing.T) {
 		}
 	}
 	h.call()
-	if d := last(); !strings.Contains(d.Error, errBlocked.Error()) || hits != 0 {
-		t.Errorf("%+v, %d requests", d, hits)
+	if d := last(); !strings.Contains(d.Error, errBlocked.Error()) || hits.Load() != 0 {
+		t.Errorf("%+v, %d requests", d, hits.Load())
 	}
 	// On one's own network it goes, and a redirect ends there.
 	h.sender.Close()
