@@ -18,13 +18,11 @@ import (
 // go on: T_bye of the call's contract.
 const closeGrace = 5 * time.Second
 
-// tcpTimeout bounds a connect and a write on a TCP connection.
-const tcpTimeout = 5 * time.Second
-
 // Config is what an Endpoint needs of the world.
 type Config struct {
 	UDP []net.PacketConn // the Endpoint's from Open on; real or in memory
 	TCP []net.Listener   // likewise; may be empty
+	TLS []net.Listener   // likewise: of TLS connections
 
 	Trunks    []TrunkConfig
 	Examining bool           // nobody looks after the trunks: they are there for Examine
@@ -63,7 +61,8 @@ type Endpoint struct {
 	tpl     *sipmsg.TransportLayer
 	txl     *sipmsg.TransactionLayer
 	sockets []*socket
-	tcp     []*listener
+	streams []*listener
+	flows   *flows
 	allow   *allowlist
 	tracer  *tracer
 	locator *locator
@@ -140,8 +139,12 @@ func (e *Endpoint) open() error {
 		e.sockets = append(e.sockets, s)
 	}
 	for _, l := range e.cfg.TCP {
-		e.tcp = append(e.tcp, &listener{Listener: l, allow: e.allow, count: e.metrics, closed: e.ctx.Done()})
+		e.streams = append(e.streams, &listener{l, e, "tcp"})
 	}
+	for _, l := range e.cfg.TLS {
+		e.streams = append(e.streams, &listener{l, e, "tls"})
+	}
+	e.flows = newFlows(e)
 	for _, cfg := range e.cfg.Trunks {
 		if e.trunks.named(cfg.Name) != nil {
 			return fmt.Errorf("trunk %s: configured twice", cfg.Name)
@@ -171,10 +174,10 @@ func (e *Endpoint) startStack() {
 	quiet := quietLogger(e.log)
 	e.tpl = sipmsg.NewTransportLayer(net.DefaultResolver, e.parser, nil,
 		sipmsg.WithTransportLayerLogger(quiet),
-		sipmsg.WithTransportLayerTransports(sipmsg.TransportsConfig{TCP: &sipmsg.TransportTCP{
-			WriteTimeout: tcpTimeout,
-			DialerCreate: func(laddr net.Addr) net.Dialer { return net.Dialer{Timeout: tcpTimeout, LocalAddr: laddr} },
-		}}))
+		sipmsg.WithTransportLayerTransports(sipmsg.TransportsConfig{
+			TCP: &sipmsg.TransportTCP{WriteTimeout: tcpTimeout, DialerCreate: undialled},
+			TLS: &sipmsg.TransportTLS{TransportTCP: &sipmsg.TransportTCP{WriteTimeout: tcpTimeout, DialerCreate: undialled}},
+		}))
 	e.txl = sipmsg.NewTransactionLayer(e.tpl,
 		sipmsg.WithTransactionLayerLogger(quiet),
 		sipmsg.WithTransactionLayerTerminateOnConnClose(),
@@ -193,13 +196,25 @@ func (e *Endpoint) serve() {
 		})
 		<-s.ready
 	}
-	for _, l := range e.tcp {
-		e.serving.Go(func() {
-			if err := e.tpl.ServeTCP(l); !errors.Is(err, net.ErrClosed) {
-				e.log.Error("sip: listener stopped", "err", err)
-			}
-		})
+	for _, l := range e.streams {
+		e.accept(l.transport, l)
 	}
+	for transport, l := range e.flows.given {
+		e.accept(transport, l)
+	}
+}
+
+// accept serves the connections of a listener.
+func (e *Endpoint) accept(transport string, l net.Listener) {
+	serve := e.tpl.ServeTCP
+	if transport == "tls" {
+		serve = e.tpl.ServeTLS
+	}
+	e.serving.Go(func() {
+		if err := serve(l); !errors.Is(err, net.ErrClosed) {
+			e.log.Error("sip: listener stopped", "err", err)
+		}
+	})
 }
 
 // Close ends the Endpoint. Legs that are up are let go without a BYE, for the
@@ -249,8 +264,13 @@ func (e *Endpoint) closeSockets() error {
 	for _, conn := range e.cfg.UDP {
 		errs = append(errs, conn.Close())
 	}
-	for _, l := range e.cfg.TCP {
+	for _, l := range append(slices.Clone(e.cfg.TCP), e.cfg.TLS...) {
 		errs = append(errs, l.Close())
+	}
+	if e.flows != nil {
+		for _, l := range e.flows.given {
+			errs = append(errs, l.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

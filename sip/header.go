@@ -176,7 +176,7 @@ func literal(text string) (netip.AddrPort, bool) {
 	}
 	port := uri.Port
 	if port == 0 {
-		port = sipmsg.DefaultUdpPort
+		port = int(defaultPort(strings.ToLower(uri.UriParams.GetOr("transport", "udp"))))
 	}
 	if port < 1 || port > 65535 {
 		return netip.AddrPort{}, false

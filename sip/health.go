@@ -31,6 +31,7 @@ func (e *Endpoint) watch(ctx context.Context, t *trunk) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-t.look:
 		}
 		e.check(t)
 		// Not all trunks at the same instant, now and after a restart.
@@ -64,6 +65,7 @@ func (e *Endpoint) checkTarget(t *trunk, at target) error {
 		return fmt.Errorf("OPTIONS: %d %s", res.StatusCode, legible(res.Reason))
 	case err != nil:
 		e.locator.punish(at, penalty)
+		e.flows.drop(at) // the next request takes another connection
 		return err
 	}
 	// Whatever else it says, 401, 404 or 405, somebody is there.
@@ -74,6 +76,14 @@ func (e *Endpoint) checkTarget(t *trunk, at target) error {
 	defer t.mu.Unlock()
 	t.roundTrip = took
 	return nil
+}
+
+// recheck has the trunk looked at now.
+func (t *trunk) recheck() {
+	select {
+	case t.look <- struct{}{}:
+	default:
+	}
 }
 
 // probed counts one round of OPTIONS; why is nil if somebody answered.

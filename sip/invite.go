@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -88,7 +87,7 @@ func (l *Leg) newInvite(seq uint32) *sipmsg.Request {
 // transmit puts the INVITE on the wire, in the caller's critical section.
 func (l *Leg) transmit(a *attempt) error {
 	l.e.expect(branchOf(a.req), l)
-	if err := l.connect(a.req); err != nil {
+	if err := l.e.flows.connect(a.req); err != nil { // not inside the caller's critical section
 		return l.unreachable(err)
 	}
 	send := func() (err error) {
@@ -110,22 +109,6 @@ func (l *Leg) transmit(a *attempt) error {
 		l.giveUp(err)
 	}
 	return nil
-}
-
-// connect opens the connection a TCP request will use, so that nothing has to
-// wait for it inside the caller's critical section.
-func (l *Leg) connect(req *sipmsg.Request) error {
-	if l.s.Transport != "tcp" {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(l.e.ctx, tcpTimeout)
-	defer cancel()
-	conn, err := l.e.tpl.ClientRequestConnection(ctx, req)
-	if err != nil {
-		return err
-	}
-	_, err = conn.TryClose() // gives our reference back; the connection stays
-	return err
 }
 
 func (l *Leg) unreachable(err error) error {

@@ -269,7 +269,11 @@ func (l *Leg) publish() *Snapshot {
 // write sends a request that gets no answer: an ACK.
 func (l *Leg) write(req *sipmsg.Request) {
 	l.e.sent(req)
-	if err := l.e.tpl.WriteMsg(req); err != nil {
+	err := l.e.flows.connect(req)
+	if err == nil {
+		err = l.e.tpl.WriteMsg(req)
+	}
+	if err != nil {
 		l.log.Warn("sip: request not sent", "err", fmt.Errorf("%s: %w", req.Method, err))
 	}
 }

@@ -105,6 +105,13 @@ func (l *locator) at(trunk string, addr netip.Addr) bool {
 	return slices.ContainsFunc(l.known[trunk], func(t target) bool { return t.addr.Addr() == addr })
 }
 
+// holds reports whether a target is one of a trunk's.
+func (l *locator) holds(trunk string, at target) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Contains(l.known[trunk], at)
+}
+
 // find is RFC 3263 §4: a literal address or a port decides by itself; else SRV,
 // of the transport that is configured, or of those that NAPTR or we prefer; and
 // where there is none, the addresses of the name.

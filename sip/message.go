@@ -170,7 +170,7 @@ func (s *Snapshot) newDialog(res *sipmsg.Response, known func(netip.Addr) bool) 
 	for i := len(recorded) - 1; i >= 0; i-- {
 		d.Routes = append(d.Routes, recorded[i])
 	}
-	d.aim(sourceOf(res), known)
+	s.aim(&d, sourceOf(res), known)
 	if !d.Hop.IsValid() {
 		d.Hop = s.Hop
 	}
@@ -193,13 +193,16 @@ func (d *Dialog) refresh(msg sipmsg.Message) {
 	}
 }
 
-// aim chooses the next hop: the first route, else the target, else source.
-func (d *Dialog) aim(source netip.AddrPort, known func(netip.Addr) bool) {
+// aim chooses the next hop of a dialog: the first route, else the target, else
+// source. A TLS connection that leads to the same address is kept to.
+func (s *Snapshot) aim(d *Dialog, source netip.AddrPort, known func(netip.Addr) bool) {
 	next := d.Target
 	if len(d.Routes) > 0 {
 		next = addressURI(d.Routes[0])
 	}
-	if hop, ok := literal(next); ok && known(hop.Addr()) {
+	hop, ok := literal(next)
+	same := s.Transport == "tls" && hop.Addr() == source.Addr()
+	if ok && known(hop.Addr()) && !same {
 		d.Hop = hop
 		return
 	}

@@ -60,8 +60,9 @@ func (e *Endpoint) Public(ctx context.Context, trunk string) (netip.Addr, error)
 
 // listenPort is where the trunk can reach us over its transport.
 func (e *Endpoint) listenPort(transport string, sock *socket) uint16 {
-	if transport == "tcp" && len(e.cfg.TCP) > 0 {
-		if addr, err := netip.ParseAddrPort(e.cfg.TCP[0].Addr().String()); err == nil {
+	listeners := map[string][]net.Listener{"tcp": e.cfg.TCP, "tls": e.cfg.TLS}[transport]
+	if len(listeners) > 0 {
+		if addr, err := netip.ParseAddrPort(listeners[0].Addr().String()); err == nil {
 			return addr.Port()
 		}
 	}

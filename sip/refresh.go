@@ -125,7 +125,7 @@ func (l *Leg) ackReoffer(a *attempt, res *sipmsg.Response) {
 	r := a.reoffer
 	if r.ack == nil {
 		l.main.refresh(res)
-		l.main.aim(sourceOf(res), l.knows)
+		l.s.aim(&l.main.Dialog, sourceOf(res), l.knows)
 		l.publishDialog(l.main)
 		r.ack = l.s.ack(&l.main.Dialog, seqOf(a.req))
 	}

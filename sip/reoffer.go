@@ -44,7 +44,7 @@ func (l *Leg) update(in *inboundRequest, f *fork) {
 		return
 	} else {
 		f.refresh(in)
-		f.aim(sourceOf(in), l.knows)
+		l.s.aim(&f.Dialog, sourceOf(in), l.knows)
 	}
 	capabilities := l.capabilities()
 	if f == l.main {
@@ -85,7 +85,7 @@ func (l *Leg) consider(in *inboundRequest, f *fork) (answer []byte, ok bool) {
 		l.remote = offer
 	}
 	f.refresh(in)
-	f.aim(sourceOf(in), l.knows)
+	l.s.aim(&f.Dialog, sourceOf(in), l.knows)
 	return answer, true
 }
 

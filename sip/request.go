@@ -29,6 +29,9 @@ func (e *Endpoint) roundTrip(req *sipmsg.Request) (*sipmsg.Response, error) {
 
 // request gives a request to a transaction.
 func (e *Endpoint) request(req *sipmsg.Request) (*sipmsg.ClientTx, error) {
+	if err := e.flows.connect(req); err != nil {
+		return nil, err
+	}
 	return e.txl.Request(e.ctx, req)
 }
 

@@ -109,7 +109,7 @@ func (s *socket) admit(b []byte, n int, from net.Addr) int {
 		s.count.retransmission(inbound)
 	}
 	clean := normalise(b[:n])
-	if len(clean) == 0 || len(clean) > len(b) || !s.parses(clean) {
+	if len(clean) == 0 || len(clean) > len(b) || !tryParse(s.parser, s.log, clean) {
 		s.count.drop(dropParse)
 		return 0
 	}
@@ -128,19 +128,19 @@ func keepAlive(b []byte) bool {
 	return true
 }
 
-// parses tries the parser where its panic or error costs nothing: in sipgo's
+// tryParse tries the parser where its panic or error costs nothing: in sipgo's
 // own goroutine the one ends the process and the other prints the message, with
 // its telephone numbers, to the log.
-func (s *socket) parses(b []byte) (ok bool) {
+func tryParse(parser *sipmsg.Parser, log *slog.Logger, b []byte) (ok bool) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			s.log.Error("sip: parser panicked", "err", fault)
+			log.Error("sip: parser panicked", "err", fault)
 			ok = false
 		}
 	}()
-	_, err := s.parser.ParseSIP(b)
+	_, err := parser.ParseSIP(b)
 	if err != nil {
-		s.log.Debug("sip: datagram dropped", "err", err)
+		log.Debug("sip: message dropped", "err", err)
 	}
 	return err == nil
 }
@@ -170,13 +170,12 @@ func addressOf(addr net.Addr) netip.Addr {
 	return ap.Addr().Unmap()
 }
 
-// listener is the one door for inbound TCP: strangers' connections are closed
-// before a byte is read, and running out of file descriptors passes.
+// listener is the one door for inbound TCP and TLS: strangers' connections are
+// closed before a byte is read, and running out of file descriptors passes.
 type listener struct {
 	net.Listener
-	allow  *allowlist
-	count  *Metrics
-	closed <-chan struct{}
+	e         *Endpoint
+	transport string // tcp or tls
 }
 
 // Accept returns the next connection from somebody we know.
@@ -188,16 +187,16 @@ func (l *listener) Accept() (net.Conn, error) {
 				return nil, err
 			}
 			select {
-			case <-l.closed:
+			case <-l.e.ctx.Done():
 				return nil, net.ErrClosed
 			case <-time.After(readPause):
 			}
 			continue
 		}
-		if l.allow.contains(addressOf(conn.RemoteAddr())) {
-			return conn, nil
+		if l.e.allow.contains(addressOf(conn.RemoteAddr())) {
+			return l.e.newStream(conn, l.transport), nil
 		}
-		l.count.drop(dropNotAllowed)
+		l.e.metrics.drop(dropNotAllowed)
 		_ = conn.Close()
 	}
 }

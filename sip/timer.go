@@ -225,7 +225,7 @@ func (l *Leg) updated(c *countdown, res *sipmsg.Response, err error) {
 		l.refreshLater(c)
 	case res.IsSuccess():
 		l.main.refresh(res)
-		l.main.aim(sourceOf(res), l.knows)
+		l.s.aim(&l.main.Dialog, sourceOf(res), l.knows)
 		l.publishDialog(l.main)
 		l.agree(res)
 	case challenged(res) && l.challenge(res) == nil, res.StatusCode == 422 && l.raise(res):

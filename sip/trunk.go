@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -27,6 +28,7 @@ type TrunkConfig struct {
 	Local     netip.AddrPort
 	LocalName string // a name that is looked up for the address of Local; "" = none
 
+	TLS       TLS
 	Keepalive Keepalive
 	Register  Register
 
@@ -78,6 +80,9 @@ type trunk struct {
 	count *Metrics
 	stop  context.CancelFunc // of those who look after it
 	again chan struct{}      // to its registrar: now
+	look  chan struct{}      // to who watches it: now
+
+	secured *tls.Config // of TLS connections to it
 	*pulse
 }
 
@@ -110,7 +115,11 @@ func newTrunk(cfg TrunkConfig, count *Metrics) (*trunk, error) {
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("trunk %s: %w", cfg.Name, err)
 	}
-	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, again: make(chan struct{}, 1), pulse: &pulse{up: true}}, nil
+	secured, err := cfg.tlsConfig()
+	if err != nil {
+		return nil, fmt.Errorf("trunk %s: %w", cfg.Name, err)
+	}
+	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, again: make(chan struct{}, 1), look: make(chan struct{}, 1), secured: secured, pulse: &pulse{up: true}}, nil
 }
 
 // check refuses what would corrupt a message or be silently ignored.

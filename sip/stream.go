@@ -1,0 +1,190 @@
+package sip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	// What one message on a connection may have.
+	maxHead = 32 << 10
+	maxBody = 64 << 10
+	// handshakeTimeout bounds a TLS handshake, either way.
+	handshakeTimeout = 5 * time.Second
+)
+
+var (
+	ping = []byte("\r\n\r\n") // RFC 5626 §3.5.1
+	pong = []byte("\r\n")
+)
+
+// errFraming: where a message ends cannot be told, so the connection is of no
+// more use (RFC 3261 §18.3).
+var errFraming = errors.New("connection: no Content-Length that can be read, or too long a message")
+
+// stream is the one door for TCP and TLS, as socket is for UDP: it cuts what
+// comes into messages, repairs what can be repaired, drops what the parser
+// would choke on (sipgo would close the connection), answers pings, and traces.
+type stream struct {
+	net.Conn
+	e         *Endpoint
+	transport string // tcp or tls
+	remote    netip.AddrPort
+	onBroken  func(error) // told once
+
+	in   []byte // read, and not a whole message yet
+	out  []byte // whole messages that sipgo has not read yet
+	read []byte
+
+	ready     chan struct{} // closed at the first Read: sipgo can send by now
+	readyOnce sync.Once
+	broken    chan struct{}
+	breakOnce sync.Once
+	pongs     chan struct{} // a pong came
+}
+
+func (e *Endpoint) newStream(conn net.Conn, transport string) *stream {
+	remote, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
+	return &stream{
+		Conn: conn, e: e, transport: transport, remote: remote,
+		read: make([]byte, 16<<10), ready: make(chan struct{}), broken: make(chan struct{}), pongs: make(chan struct{}, 1),
+	}
+}
+
+// Read returns octets of whole messages only.
+func (s *stream) Read(b []byte) (int, error) {
+	s.readyOnce.Do(func() { close(s.ready) })
+	if err := s.handshake(); err != nil {
+		return 0, s.breaks(err)
+	}
+	for len(s.out) == 0 {
+		n, err := s.Conn.Read(s.read)
+		s.in = append(s.in, s.read[:n]...)
+		if framing := s.cut(); framing != nil {
+			err = framing
+		}
+		if err != nil && len(s.out) == 0 {
+			return 0, s.breaks(err)
+		}
+	}
+	n := copy(b, s.out)
+	s.out = s.out[n:]
+	return n, nil
+}
+
+// handshake is TLS's, if it has not been made: of connections that we accept.
+func (s *stream) handshake() error {
+	secure, ok := s.Conn.(interface {
+		HandshakeContext(context.Context) error
+	})
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(s.e.ctx, handshakeTimeout)
+	defer cancel()
+	return secure.HandshakeContext(ctx)
+}
+
+// cut moves the whole messages of what was read to where sipgo finds them.
+func (s *stream) cut() error {
+	for {
+		s.in = s.keepAlives(s.in)
+		length, err := frame(s.in)
+		if err != nil || length == 0 || length > len(s.in) {
+			return err
+		}
+		raw := s.in[:length]
+		s.in = append([]byte(nil), s.in[length:]...)
+		clean := normalise(raw)
+		if len(clean) == 0 || !tryParse(s.e.parser, s.e.log, clean) {
+			s.e.metrics.drop(dropParse)
+			continue
+		}
+		s.trace(clean, false)
+		s.out = append(s.out, clean...)
+	}
+}
+
+// keepAlives takes the CRLFs between messages away, and answers pings.
+func (s *stream) keepAlives(b []byte) []byte {
+	for {
+		switch {
+		case bytes.HasPrefix(b, ping):
+			b = b[len(ping):]
+			_, _ = s.Conn.Write(pong) // a broken connection is noticed by Read
+		case bytes.HasPrefix(b, pong) && (len(b) == 2 || b[2] != '\r'):
+			b = b[len(pong):]
+			select {
+			case s.pongs <- struct{}{}:
+			default:
+			}
+		default:
+			return b
+		}
+	}
+}
+
+// frame returns how long the first message of b is, 0 = its head is not whole
+// yet. Messages on a connection have a Content-Length (RFC 3261 §20.14).
+func frame(b []byte) (length int, err error) {
+	head, rest, separator := cutHead(b)
+	if separator == "" {
+		if len(b) > maxHead {
+			return 0, errFraming
+		}
+		return 0, nil
+	}
+	end := len(b) - len(rest)
+	if end > maxHead {
+		return 0, errFraming
+	}
+	body := 0
+	for line := range bytes.SplitSeq(head, []byte("\n")) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if name = bytes.TrimSpace(name); bytes.EqualFold(name, []byte("content-length")) || bytes.EqualFold(name, []byte("l")) {
+			if body, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil || body < 0 || body > maxBody {
+				return 0, errFraming
+			}
+		}
+	}
+	return end + body, nil
+}
+
+// Write sends what sipgo gives, one message.
+func (s *stream) Write(b []byte) (int, error) {
+	s.trace(b, true)
+	n, err := s.Conn.Write(b)
+	if err != nil {
+		_ = s.Close() // its reader must know too
+	}
+	return n, err
+}
+
+func (s *stream) trace(b []byte, sent bool) {
+	local, _ := netip.ParseAddrPort(s.LocalAddr().String())
+	s.e.tracer.note(Traced{Sent: sent, Transport: s.transport, Local: local, Remote: s.remote}, b)
+}
+
+// breaks tells, once, that the connection is gone.
+func (s *stream) breaks(why error) error {
+	s.breakOnce.Do(func() {
+		close(s.broken)
+		if s.onBroken != nil {
+			s.onBroken(why)
+		}
+	})
+	return why
+}
+
+// Close closes the connection.
+func (s *stream) Close() error {
+	err := s.Conn.Close()
+	_ = s.breaks(net.ErrClosed)
+	return err
+}
