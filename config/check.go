@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -122,13 +123,15 @@ func (d *decoder) checkSIP(s *SIP) {
 		switch {
 		case err != nil:
 			d.at(path, err.Error(), CodeType, "")
-		case l.Network == "tls":
-			d.at(path, "TLS listeners are not in this version yet", CodeLater, "use udp:// or tcp://")
-		case l.Network != "udp" && l.Network != "tcp":
-			d.at(path, fmt.Sprintf("%q is no transport", l.Network), CodeType, "use udp:// or tcp://")
+		case l.Network == "tls" && (s.TLS.CertFile == "" || s.TLS.KeyFile == ""):
+			d.at(path, "a tls:// listener shows a certificate", CodeRequired, "set sip.tls.cert_file and sip.tls.key_file")
+		case l.Network != "udp" && l.Network != "tcp" && l.Network != "tls":
+			d.at(path, fmt.Sprintf("%q is no transport", l.Network), CodeType, "use udp://, tcp:// or tls://")
 		}
 		udp = udp || l.Network == "udp"
 	}
+	d.readable("sip.tls.cert_file", s.TLS.CertFile)
+	d.readable("sip.tls.key_file", s.TLS.KeyFile)
 	if !udp {
 		d.at("sip.listen", "needs a udp:// listener", CodeType, "")
 	}
@@ -148,8 +151,6 @@ func (d *decoder) checkSIP(s *SIP) {
 // and not kept would be worse than none.
 func (d *decoder) checkLater(c *Config) {
 	for path, set := range map[string]bool{
-		"sip.tls.cert_file":     c.SIP.TLS.CertFile != "",
-		"sip.tls.key_file":      c.SIP.TLS.KeyFile != "",
 		"http.tls.cert_file":    c.HTTP.TLS.CertFile != "",
 		"http.tls.key_file":     c.HTTP.TLS.KeyFile != "",
 		"http.cors_origins":     len(c.HTTP.CORSOrigins) > 0,
@@ -166,7 +167,6 @@ func (d *decoder) checkLater(c *Config) {
 
 func (d *decoder) checkTrunk(path string, t *Trunk) {
 	for key, set := range map[string]bool{
-		"transport":          t.Transport == "tls",
 		"srtp":               t.SRTP != "none",
 		"limits.daily_spend": t.Limits.DailySpend != "",
 	} {
@@ -174,6 +174,7 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 			d.at(path+"."+key, "is not in this version yet", CodeLater, "leave it out")
 		}
 	}
+	d.checkTrunkTLS(path+".tls", &t.TLS)
 	if t.OutboundProxy != "" && !proxyForm.MatchString(t.OutboundProxy) {
 		d.at(path+".outbound_proxy", fmt.Sprintf("%q is not a host, or a host and a port", t.OutboundProxy), CodeType, "write sbc.example.com:5060")
 	}
@@ -191,6 +192,27 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 	}
 	if len(t.CallerIDs) == 0 {
 		d.add(d.origins[path+".host"], path+".caller_ids", "is required: the first is the default", CodeRequired, "")
+	}
+}
+
+// readable reports a file that is named and cannot be read.
+func (d *decoder) readable(path, file string) {
+	if file == "" {
+		return
+	}
+	if f, err := os.Open(file); err != nil {
+		d.at(path, err.Error(), CodeRefers, "")
+	} else {
+		_ = f.Close()
+	}
+}
+
+func (d *decoder) checkTrunkTLS(path string, t *TrunkTLS) {
+	d.readable(path+".ca_file", t.CAFile)
+	d.readable(path+".cert_file", t.CertFile)
+	d.readable(path+".key_file", t.KeyFile)
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		d.at(path+".cert_file", "a certificate and its key go together", CodeRequired, "set both cert_file and key_file")
 	}
 }
 

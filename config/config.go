@@ -92,9 +92,10 @@ type Numbers struct {
 type Trunk struct {
 	Preset              string            `key:"preset" default:"generic" doc:"fills everything below that is not set: a name, or a .yaml file of your own"`
 	Host                string            `key:"host" required:"true" doc:"address or name"`
-	Transport           string            `key:"transport" default:"udp" oneof:"udp,tcp,tls,auto" doc:"udp | tcp | auto; auto = what NAPTR and SRV say"`
-	Port                int               `key:"port" default:"0" min:"0" max:"65535" doc:"0 = what SRV says, else 5060"`
+	Transport           string            `key:"transport" default:"udp" oneof:"udp,tcp,tls,auto" doc:"udp | tcp | tls | auto; auto = what NAPTR and SRV say"`
+	Port                int               `key:"port" default:"0" min:"0" max:"65535" doc:"0 = what SRV says, else 5060, or 5061 for tls"`
 	OutboundProxy       string            `key:"outbound_proxy" doc:"host or host:port that requests go to instead"`
+	TLS                 TrunkTLS          `key:"tls" doc:"for transport tls"`
 	Auth                Auth              `key:"auth" doc:"who we are there"`
 	Register            Register          `key:"register" doc:"with auth.mode register"`
 	Dial                Dial              `key:"dial" doc:"how numbers are dialled"`
@@ -110,6 +111,14 @@ type Trunk struct {
 	ExtraHeaders        map[string]string `key:"extra_headers" doc:"on each INVITE"`
 	Limits              Limits            `key:"limits" doc:"how much it takes"`
 	MediaFrom           []string          `key:"media_from" cidr:"true" doc:"networks RTP may come from; none = anywhere, learnt and then locked"`
+}
+
+// TrunkTLS is who a trunk must prove to be, and who we are to it.
+type TrunkTLS struct {
+	CAFile     string `key:"ca_file" doc:"PEM; a private authority; empty = the system's"`
+	CertFile   string `key:"cert_file" doc:"PEM; ours, where the trunk asks for one"`
+	KeyFile    string `key:"key_file" doc:"PEM; its key"`
+	ServerName string `key:"server_name" doc:"the name in its certificate; empty = host"`
 }
 
 // Auth is who we are at a trunk.

@@ -83,7 +83,8 @@ func TestChecks(t *testing.T) {
 	for add, want := range map[string]string{
 		"routing: [{leg: rep, trunks: [carier]}]":      `no trunk "carier" (did you mean "carrier"?)`,
 		"media: {rtp_ports: 9-8}":                      "is not a range",
-		"sip: {listen: [\"tls://0.0.0.0:5061\"]}":      CodeLater,
+		"sip: {listen: [\"tls://0.0.0.0:5061\"]}":      "shows a certificate",
+		"sip: {tls: {cert_file: /nowhere/at/all}}":     "no such file",
 		"sip: {listen: [\"tcp://0.0.0.0:5060\"]}":      "needs a udp://",
 		"sip: {public_address: there}":                 "neither auto, nor an IP",
 		"metrics: {listen: here}":                      "is not an address",
@@ -102,12 +103,23 @@ func TestChecks(t *testing.T) {
 			t.Errorf("%s:\n%v", add, problems)
 		}
 	}
+	for add, want := range map[string]string{
+		"tls: {ca_file: /nowhere/at/all}": "no such file",
+		"tls: {cert_file: /dev/null}":     "go together",
+		"outbound_proxy: \"sip:x@y;lr\"":  "not a host",
+		"auth: {mode: register}":          "needs a username",
+	} {
+		_, problems := Read("t.yaml", []byte(strings.Replace(small, "host:", add+", host:", 1)), nil)
+		if problems.Errors() != 1 || !strings.Contains(problems.Error(), want) {
+			t.Errorf("%s:\n%v", add, problems)
+		}
+	}
 	few := strings.Replace(small, "host:", "limits: {channels: 60}, host:", 1)
 	c, problems := Read("t.yaml", []byte(few+"media: {rtp_ports: 20000-20099}\n"), nil)
 	if c == nil || problems.Errors() != 0 || len(problems) != 1 || problems[0].Code != CodePorts {
 		t.Errorf("%v", problems)
 	}
-	for _, key := range []string{"srtp: required", "transport: tls"} {
+	for _, key := range []string{"srtp: required"} {
 		_, problems := Read("t.yaml", []byte(strings.Replace(small, "host:", key+", host:", 1)), nil)
 		if problems.Errors() != 1 || problems[0].Code != CodeLater {
 			t.Errorf("%s: %v", key, problems)

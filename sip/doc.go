@@ -28,13 +28,13 @@
 //
 // # What is kept
 //
-// RFC 3261 §8 (user agent), §10 (registration, with RFC 3327
-// and RFC 3608), §9 (CANCEL), §12 (dialogs, loose and strict routes),
-// §13 and §14 (INVITE, re-INVITE, glare), §15 (BYE), §22 (digest, with RFC 7616
-// and 8760), RFC 3262 (reliable provisionals), RFC 3311 (UPDATE), RFC 3326
-// (Reason), RFC 3263 (locating servers), RFC 3581 (rport), RFC 4028 (session timers), RFC 6026 (accepted
+// RFC 3261 §8 (user agent), §9 (CANCEL), §10 (registration, with RFC 3327 and
+// RFC 3608), §12 (dialogs, loose and strict routes), §13 and §14 (INVITE,
+// re-INVITE, glare), §15 (BYE), §18.1.1 (large requests), §22 (digest, with RFC
+// 7616 and 8760), RFC 3262 (reliable provisionals), RFC 3263 (locating servers),
+// RFC 3311 (UPDATE), RFC 3326 (Reason), RFC 3581 (rport), RFC 4028 (session
+// timers), RFC 5626 §3.5.1 (pings), RFC 5922 (certificates), RFC 6026 (accepted
 // INVITEs), RFC 6086 (INFO).
-// Not here yet: TLS.
 //
 // # The library
 //

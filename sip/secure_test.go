@@ -137,6 +137,42 @@ func TestCallOverTLS(t *testing.T) {
 	<-got.leg.Done()
 }
 
+// Requests that come over a connection the trunk has opened are answered on it.
+func TestTLSListener(t *testing.T) {
+	a := newAuthority(t)
+	cert, key := a.issue("tandem", time.Now().Add(time.Hour))
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := tls.Listen("tcp4", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	udp, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Open(Config{UDP: []net.PacketConn{udp}, TLS: []net.Listener{listener}, Log: testLog(),
+		Trunks: []TrunkConfig{{Name: "carrier", Host: "127.0.0.1", Transport: "tls"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(a.cert)
+	conn, err := tls.Dial("tcp4", listener.Addr().String(), &tls.Config{RootCAs: roots, ServerName: "tandem"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	p := &tcpPeer{t: t, conn: conn, r: bufio.NewReader(conn)}
+	p.write("\r\n\r\n" + strings.Replace(optionsOnStream, "SIP/2.0/TCP", "SIP/2.0/TLS", 1))
+	if m := p.expect("200"); m.get("cseq") != "1 OPTIONS" || m.get("allow") == "" {
+		t.Errorf("%v", m)
+	}
+}
+
 func TestTLSProvesTheName(t *testing.T) {
 	a, stranger := newAuthority(t), newAuthority(t)
 	soon := time.Now().Add(time.Hour)

@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -198,8 +199,8 @@ func (a *App) openSIP(context.Context) error {
 	if cfg.Capture, err = a.capture(); err != nil {
 		return fmt.Errorf("hep.collector: %w", err)
 	}
-	for _, name := range a.cfg.TrunkNames() {
-		cfg.Trunks = append(cfg.Trunks, trunkOf(a.cfg, name))
+	if cfg.Trunks, err = trunksOf(a.cfg); err != nil {
+		return err
 	}
 	for _, text := range a.cfg.SIP.Listen {
 		l, err := config.ParseListener(text)
@@ -210,7 +211,7 @@ func (a *App) openSIP(context.Context) error {
 			for _, conn := range cfg.UDP {
 				err = errors.Join(err, conn.Close())
 			}
-			for _, listener := range cfg.TCP {
+			for _, listener := range append(cfg.TCP, cfg.TLS...) {
 				err = errors.Join(err, listener.Close())
 			}
 			return fmt.Errorf("sip.listen %s: %w", text, err)
@@ -226,10 +227,21 @@ func (a *App) openSIP(context.Context) error {
 }
 
 func (a *App) listenSIP(cfg *sip.Config, l config.Listener) error {
-	if l.Network == "tcp" {
+	switch l.Network {
+	case "tcp":
 		listener, err := a.wire.ListenTCP(l.Address.String())
 		if err == nil {
 			cfg.TCP = append(cfg.TCP, listener)
+		}
+		return err
+	case "tls":
+		secured, err := serverTLS(a.cfg.SIP.TLS)
+		if err != nil {
+			return err
+		}
+		listener, err := a.wire.ListenTCP(l.Address.String())
+		if err == nil {
+			cfg.TLS = append(cfg.TLS, tls.NewListener(listener, secured))
 		}
 		return err
 	}

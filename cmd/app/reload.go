@@ -14,7 +14,6 @@ import (
 
 	"tandem/api"
 	"tandem/config"
-	"tandem/sip"
 )
 
 // reloader keeps what is known of the reloads.
@@ -82,9 +81,9 @@ func (a *App) adopt(next *config.Config) error {
 	if err != nil {
 		return err
 	}
-	var trunks []sip.TrunkConfig
-	for _, name := range next.TrunkNames() {
-		trunks = append(trunks, trunkOf(next, name))
+	trunks, err := trunksOf(next)
+	if err != nil {
+		return err
 	}
 	if err := a.endpoint.Reconfigure(trunks); err != nil {
 		return err
