@@ -70,7 +70,9 @@ func New(cfg Config) (*Handler, error) {
 }
 
 // Paths are the patterns, for http.ServeMux, of all that Handler serves.
-func (h *Handler) Paths() []string { return []string{"GET /{$}", "GET /dial", "GET /wallboard", "GET /app/"} }
+func (h *Handler) Paths() []string {
+	return []string{"GET /{$}", "GET /dial", "GET /wallboard", "GET /app/"}
+}
 
 // ServeHTTP answers with a file of the page, or with 404.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -17,7 +17,7 @@ import (
 // TestWordsThatAskARunningTandem is every word that speaks to the API, against a
 // tandem on a simulated trunk.
 func TestWordsThatAskARunningTandem(t *testing.T) {
-	d, err := startDemo(10, io.Discard)
+	d, err := startDemo(10, nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

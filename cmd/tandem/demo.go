@@ -8,10 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -34,6 +36,7 @@ type demonstration struct {
 	app     *app.App
 	carrier *carrier.Carrier
 	spare   *carrier.Carrier // the second trunk of its routes
+	phone   *http.Server     // the visitor's, nil = the rep's phone answers by itself
 	key     string
 	dir     string
 	out     io.Writer
@@ -45,6 +48,7 @@ func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	once := flags.Bool("once", false, "exit after the call: 0 only if sound went both ways")
 	scenario := flags.String("scenario", "", "\"all\": every magic number, in parallel")
 	speed := flags.String("speed", "1x", "how fast phones are, e.g. 10x; timers follow")
+	yours := flags.Bool("you-are-the-rep", false, "you answer the rep's phone, and press 1, on a page")
 	to := flags.String("out", "demo", "directory for what each side heard")
 	if code, done := parseFlags(flags, args); done {
 		return code
@@ -58,15 +62,22 @@ func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tandem demo: --scenario has only \"all\", not %q\n", *scenario)
 		return 2
 	}
-	d, err := startDemo(factor, stdout)
+	var you *visitor
+	if *yours {
+		you = newVisitor()
+	}
+	d, err := startDemo(factor, you, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem demo: %v\n", err)
 		return 1
 	}
 	code := 0
-	if *scenario == "all" {
+	switch {
+	case *scenario == "all":
 		code = d.scenarios()
-	} else {
+	case *yours:
+		d.untilSignal()
+	default:
 		if err := d.oneCall(*to); err != nil {
 			fmt.Fprintf(stderr, "tandem demo: %v\n", err)
 			code = 1
@@ -84,7 +95,7 @@ func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 
 // startDemo starts both ends. Nothing is installed or left: the store is in a
 // folder of its own, and taken ports are gone round.
-func startDemo(speed float64, out io.Writer) (_ *demonstration, err error) {
+func startDemo(speed float64, you *visitor, out io.Writer) (_ *demonstration, err error) {
 	d := &demonstration{out: out}
 	if d.dir, err = os.MkdirTemp("", "tandem-demo-"); err != nil {
 		return nil, err
@@ -94,7 +105,16 @@ func startDemo(speed float64, out io.Writer) (_ *demonstration, err error) {
 			err = errors.Join(err, d.stop())
 		}
 	}()
-	if d.carrier, err = openCarrier("127.0.0.1:5070", speed, carrier.Magic); err != nil {
+	phones := carrier.Magic
+	if you != nil {
+		phones = func(number string) carrier.Script {
+			if number == strings.TrimPrefix(demoRep, "+") {
+				return you.script
+			}
+			return carrier.Magic(number)
+		}
+	}
+	if d.carrier, err = openCarrier("127.0.0.1:5070", speed, phones); err != nil {
 		return nil, err
 	}
 	if d.spare, err = openCarrier("127.0.0.1:5071", speed, carrier.Spare); err != nil {
@@ -151,6 +171,13 @@ API key   %s   Metrics http://%s/metrics
 Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_external_id":"ana","to":"%[6]s"}'
 
 `, d.carrier.Addr(), d.app.HTTP, link, d.key, d.app.Metrics, demoProspect)
+	if you != nil {
+		var at net.Addr
+		if d.phone, at, err = you.serve(freePort("127.0.0.1:8090")); err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(out, "Phone     http://%s/   (yours: press Call in the dialer, answer here, press 1; %s is somebody who answers)\n", at, demoProspect)
+	}
 	return d, nil
 }
 
@@ -194,10 +221,13 @@ func freePort(addr string) string {
 }
 
 func (d *demonstration) stop() (err error) {
+	if d.phone != nil {
+		err = d.phone.Close()
+	}
 	if d.app != nil {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
-		err = d.app.Stop(now)
+		err = errors.Join(err, d.app.Stop(now))
 	}
 	for _, c := range []*carrier.Carrier{d.carrier, d.spare} {
 		if c != nil {

@@ -91,3 +91,20 @@ func (r *Recording) WriteWAV(w io.Writer) error {
 	_, err := w.Write(head)
 	return err
 }
+
+// HeardFrom is what the phone heard from its n-th sample on, 8 kHz linear; none
+// before it has answered.
+func (call *Call) HeardFrom(n int) []int16 {
+	call.mu.Lock()
+	s := call.sound
+	call.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n >= len(s.heard.Samples) {
+		return nil
+	}
+	return append([]int16(nil), s.heard.Samples[n:]...)
+}

@@ -1,0 +1,56 @@
+const $ = (id) => document.getElementById(id)
+const says = {
+  idle: 'Nothing rings. Press Call in the dialer.',
+  ringing: 'Tandem is calling you. Answer, and listen.',
+  up: 'You are on the line. Press 1 to call the prospect; 2 for not now.',
+}
+const act = (what) => fetch(`act/${encodeURIComponent(what)}`, { method: 'POST' })
+
+$('keys').append(...[...'123456789*0#'].map((d) => {
+  const key = document.createElement('button')
+  key.textContent = d
+  key.addEventListener('click', () => act(d))
+  return key
+}))
+$('answer').addEventListener('click', () => act('answer'))
+$('hangup').addEventListener('click', () => act('hangup'))
+
+let playing // aborts what is heard
+const hear = async () => {
+  playing?.abort()
+  if (!$('hear').checked || $('phone').dataset.state !== 'up') return
+  playing = new AbortController()
+  const audio = new AudioContext()
+  playing.signal.addEventListener('abort', () => audio.close())
+  const reader = (await fetch('sound', { signal: playing.signal })).body.getReader()
+  let due = 0, odd = new Uint8Array(0)
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) return
+    const bytes = new Uint8Array(odd.length + value.length)
+    bytes.set(odd)
+    bytes.set(value, odd.length)
+    odd = bytes.slice(bytes.length & ~1)
+    const samples = new Int16Array(bytes.buffer, 0, bytes.length >> 1)
+    if (!samples.length) continue
+    const buffer = audio.createBuffer(1, samples.length, 8000)
+    buffer.getChannelData(0).set(Float32Array.from(samples, (x) => x / 32768))
+    const source = audio.createBufferSource()
+    source.buffer = buffer
+    source.connect(audio.destination)
+    // What was heard before now is not played late; 80 ms smooth the stream.
+    if (due < audio.currentTime) due = audio.currentTime + 0.08
+    source.start(due)
+    due += buffer.duration
+  }
+}
+$('hear').addEventListener('change', () => hear().catch(() => {}))
+
+new EventSource('state').onmessage = ({ data }) => {
+  $('phone').dataset.state = data
+  $('screen').textContent = says[data]
+  $('answer').disabled = data !== 'ringing'
+  $('hangup').disabled = data === 'idle'
+  document.title = data === 'ringing' ? '☎ Your phone rings' : 'Your phone'
+  hear().catch(() => {})
+}
