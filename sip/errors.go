@@ -1,9 +1,11 @@
 package sip
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -38,8 +40,9 @@ var (
 	ErrNoChannel = errors.New("no free channel")
 )
 
-// Error says why an INVITE was not answered with a 2xx.
+// Error says why an INVITE, or another request, was not answered with a 2xx.
 type Error struct {
+	Method     string        // of the request; "" = INVITE
 	Code       int           // final response, 300–699; 0 when none came
 	Text       string        // its reason phrase, as sent
 	Reason     Reason        // its Reason header, Q.850 before SIP; zero when there was none
@@ -49,13 +52,14 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	what := strings.ToLower(cmp.Or(e.Method, "invite"))
 	switch {
 	case e.Code != 0 && e.Err != nil:
-		return fmt.Sprintf("invite: %d %s: %v", e.Code, e.Text, e.Err)
+		return fmt.Sprintf("%s: %d %s: %v", what, e.Code, e.Text, e.Err)
 	case e.Code != 0:
-		return fmt.Sprintf("invite: %d %s", e.Code, e.Text)
+		return fmt.Sprintf("%s: %d %s", what, e.Code, e.Text)
 	default:
-		return fmt.Sprintf("invite: %v", e.Err)
+		return fmt.Sprintf("%s: %v", what, e.Err)
 	}
 }
 

@@ -115,7 +115,7 @@ func (r *registrar) backOff(err error) time.Duration {
 func (r *registrar) register() (granted time.Duration, err error) {
 	targets, err := r.e.locator.targets(r.quit, &r.t.TrunkConfig)
 	if err != nil {
-		return 0, &Error{Err: err}
+		return 0, &Error{Method: "register", Err: err}
 	}
 	for _, at := range targets[:min(len(targets), maxTargets)] {
 		var refused *Error
@@ -137,7 +137,7 @@ func (r *registrar) registerAt(at target) (granted time.Duration, err error) {
 	for range registerTries {
 		s, err := r.e.outside(r.e.ctx, r.t, at)
 		if err != nil {
-			return 0, &Error{Err: err}
+			return 0, &Error{Method: "register", Err: err}
 		}
 		contact := s.contactURI(r.user())
 		if r.contact != "" && r.contact != contact { // we have moved: nobody is there any more
@@ -146,7 +146,7 @@ func (r *registrar) registerAt(at target) (granted time.Duration, err error) {
 		}
 		res, err := r.send(r.quit, &s, contact, r.ask, registerTimeout)
 		if err != nil {
-			return 0, &Error{Err: err}
+			return 0, &Error{Method: "register", Err: err}
 		}
 		moved := r.t.learn(s.Transport, s.Public, res)
 		switch {
@@ -154,23 +154,29 @@ func (r *registrar) registerAt(at target) (granted time.Duration, err error) {
 			r.contact, r.at = contact, at
 			r.t.follow(list(res, "service-route"))
 			if granted = grantedTo(res, contact, r.ask); granted <= 0 {
-				return 0, &Error{Code: res.StatusCode, Text: res.Reason, Err: errors.New("the registrar grants no time")}
+				return 0, &Error{Method: "register", Code: res.StatusCode, Text: res.Reason, Err: errors.New("the registrar grants no time")}
 			}
 			if !moved {
 				return granted, nil
 			}
 		case challenged(res):
 			if err := r.challenge(res); err != nil {
-				refused := refusal(res)
+				refused := r.refused(res)
 				refused.Err = err
 				return 0, refused
 			}
 		case res.StatusCode == 423 && r.raise(res): // interval too brief
 		default:
-			return 0, refusal(res)
+			return 0, r.refused(res)
 		}
 	}
-	return 0, &Error{Err: errors.New("the registrar does not come to an end")}
+	return 0, &Error{Method: "register", Err: errors.New("the registrar does not come to an end")}
+}
+
+func (r *registrar) refused(res *sipmsg.Response) *Error {
+	refused := refusal(res)
+	refused.Method = "register"
+	return refused
 }
 
 // challenge takes a 401 or 407. Credentials that are refused are tried anew at
@@ -357,7 +363,7 @@ func (t *trunk) registered(until time.Time) {
 func (t *trunk) unregistered(why error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lastFailed = "registration: " + why.Error()
+	t.lastFailed = why.Error()
 	if now := time.Now(); now.Before(t.registeredUntil) && !errors.Is(why, ErrClosed) {
 		return // the last one still holds
 	}

@@ -164,7 +164,7 @@ func TestRegistrationBacksOff(t *testing.T) {
 		if waits[0] > 2*time.Second || waits[4] < 16*time.Second || waits[4] > 33*time.Second {
 			t.Errorf("tried again after %v", waits)
 		}
-		if s := w.e.Trunks()[0]; s.Registered || !strings.HasPrefix(s.LastFailed, "registration: ") {
+		if s := w.e.Trunks()[0]; s.Registered || !strings.HasPrefix(s.LastFailed, "register: ") {
 			t.Errorf("%+v", s)
 		}
 		// Refused: not before Retry-After, and not more often than that allows.
