@@ -63,10 +63,11 @@ func inExchange(t *testing.T, seed uint64, path Path, f func(x *exchange)) {
 			return Path{Delay: path.Delay}
 		}
 		x.open()
+		before := goroutines()
 		f(x)
 		x.bridge.Drain(x.t.Context())
 		<-time.After(3 * time.Minute) // every transaction and tombstone expires
-		x.wantNothingLeft()
+		x.wantNothingLeft(before)
 		if err := x.endpoint.Close(); err != nil {
 			t.Error(err)
 		}
@@ -172,11 +173,20 @@ func (x *exchange) place(i int) {
 func repOf(i int) string      { return fmt.Sprintf("+1202551%04d", i) }
 func prospectOf(i int) string { return fmt.Sprintf("+1202552%04d", i) }
 
-// wantNothingLeft looks for streams, channels and orphaned legs, and holds every
-// call to the rules.
-func (x *exchange) wantNothingLeft() {
+// wantNothingLeft looks for goroutines, sockets, streams, channels and orphaned
+// legs. Phones that rang and were never given up, for all that was said to them
+// was lost, are put down first.
+func (x *exchange) wantNothingLeft(before int) {
 	x.t.Helper()
-	synctest.Wait()
+	for _, c := range x.carrier.Calls() {
+		c.Forget()
+	}
+	if after := goroutines(); after > before {
+		x.t.Errorf("%d goroutines before, %d after", before, after)
+	}
+	if n := x.net.Open(); n != 2 {
+		x.t.Errorf("%d sockets are open", n)
+	}
 	if n := x.pool.InUse(); n != 0 {
 		x.t.Errorf("%d streams left", n)
 	}

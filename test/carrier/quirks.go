@@ -48,5 +48,12 @@ func (call *Call) PressAll(digit byte) {
 	call.PressInfo(digit)
 }
 
+// Forget ends a call that rings and that nobody will ever cancel.
+func (call *Call) Forget() {
+	if !call.Answered() {
+		call.finish()
+	}
+}
+
 // WaitExactly waits at real speed, for what is a matter of milliseconds.
 func (call *Call) WaitExactly(d time.Duration) bool { return call.c.pause(d, call.over) }
