@@ -21,6 +21,8 @@ const (
 	settleMost = 1000
 	// restless is a stay below that was not worth it.
 	restless = 2 * time.Second
+	// drainMost is how many packets are taken from the socket before.
+	drainMost = 1000
 )
 
 // Why a stream does not take the kernel path, beside kernel.Reasons: labels of
@@ -47,6 +49,8 @@ type descent struct {
 	flow   *flow // that is below, or was until to took it up
 	plain  int   // packets in a row
 	settle int   // how many there must be
+	newest header
+	drains bool // what waits in the socket is being taken
 	blamed string
 }
 
@@ -65,11 +69,18 @@ func (s *Stream) descend(now time.Time, h *header, peer *Stream) {
 	if p.table == nil {
 		return
 	}
-	if in.plain++; in.plain < max(in.settle, settleAfter) {
+	in.plain++
+	in.newest = *h
+	if in.drains || in.plain < max(in.settle, settleAfter) {
+		return
+	}
+	s.drain()
+	if in.plain == 0 || s.peer.Load() != peer {
 		return
 	}
 	peer.mu.Lock()
 	defer peer.mu.Unlock()
+	h = &in.newest
 	if !in.steady(h) || !peer.steady(in, h) {
 		return
 	}
@@ -88,6 +99,27 @@ func (s *Stream) descend(now time.Time, h *header, peer *Stream) {
 	f.sent = f.heard
 	in.flow, peer.fed = f, f
 	p.below.Add(1)
+}
+
+// drain takes what waits in the socket. It came before what will go by the
+// kernel, and must not go out after it. inMu is held.
+func (s *Stream) drain() {
+	conn, can := s.conn.(interface {
+		receiveNow(b []byte) (n int, from netip.AddrPort, ok bool)
+	})
+	if !can {
+		return
+	}
+	s.in.drains = true
+	defer func() { s.in.drains = false }()
+	b := make([]byte, maxPacket)
+	for range drainMost {
+		n, from, ok := conn.receiveNow(b)
+		if !ok {
+			return
+		}
+		s.datagram(time.Now(), b[:n], from)
+	}
 }
 
 // fall notes why the stream stays here, and looks again much later.

@@ -11,6 +11,11 @@ import (
 func (s *Stream) packet(now time.Time, b []byte, from netip.AddrPort) {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
+	s.datagram(now, b, from)
+}
+
+// datagram is packet under inMu.
+func (s *Stream) datagram(now time.Time, b []byte, from netip.AddrPort) {
 	if isRTCP(b) { // on RTP's port (RFC 5761)
 		s.learn(now, b, from)
 		return
@@ -98,6 +103,9 @@ func (s *Stream) hear(now time.Time, h *header, payload []byte, kind kind) {
 	}
 	in.last = now
 	in.tally.packet(now, h, len(payload), kind == sound)
+	if kind != sound {
+		in.plain = 0
+	}
 	if !in.begun {
 		in.begun = true
 		close(s.started)

@@ -153,6 +153,13 @@ func (s *socket) receive(b []byte, from *name) (int, error) {
 	return int(n), nil
 }
 
+// receiveNow reads a packet that is there, if there is one.
+func (s *socket) receiveNow(b []byte) (n int, from netip.AddrPort, ok bool) {
+	var by name
+	n, err := s.receive(b, &by)
+	return n, by.addr(), err == nil
+}
+
 // ReadFromUDPAddrPort waits for a packet, for those who have no lane.
 func (s *socket) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
 	var from name

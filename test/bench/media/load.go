@@ -21,6 +21,8 @@ const (
 	drain   = 300 * time.Millisecond
 	tick    = time.Millisecond
 	batch   = 64
+
+	lateMost = 20 * time.Millisecond
 )
 
 // stream is one direction of one call, as its far end sends it.
@@ -40,6 +42,7 @@ type load struct {
 
 	from, to  atomic.Int64 // what is sent between counts, ns since 1970
 	sent      atomic.Int64
+	skipped   atomic.Int64 // not sent, for want of time
 	stop      atomic.Bool
 	sender    sync.WaitGroup
 	receivers sync.WaitGroup
@@ -141,6 +144,12 @@ func (l *load) send() {
 	bursts := []*burst{{fd: l.a.fd}, {fd: l.b.fd}}
 	for !l.stop.Load() {
 		now := time.Now()
+		if late := now.Sub(due); late > lateMost { // the machine is too slow for this load
+			if from := l.from.Load(); from > 0 && now.UnixNano() >= from {
+				l.skipped.Add(int64(late / gap))
+			}
+			due = now
+		}
 		for ; !due.After(now); due = due.Add(gap) {
 			s := l.streams[next]
 			if next++; next == len(l.streams) {
@@ -149,6 +158,7 @@ func (l *load) send() {
 			for _, b := range bursts {
 				if b.fd == s.fd && b.add(s, now) == batch {
 					l.flush(b, now)
+					now = time.Now()
 				}
 			}
 		}

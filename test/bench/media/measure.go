@@ -15,8 +15,9 @@ import (
 type result struct {
 	target  string
 	calls   int
-	packets int           // relayed, of those sent
-	sent    int           //
+	packets int // relayed, of those sent
+	sent    int
+	skipped int           // which the load had no time to send
 	process time.Duration // CPU of the relay for one relayed packet
 	machine time.Duration // and of everything
 	delays  [3]time.Duration
@@ -61,7 +62,7 @@ func run(name string, t target, calls int, warm, length time.Duration) (r result
 	if err := t.stop(); err != nil {
 		return r, err
 	}
-	r.sent, r.packets = int(l.sent.Load()), len(delays)
+	r.sent, r.skipped, r.packets = int(l.sent.Load()), int(l.skipped.Load()), len(delays)
 	if len(delays) == 0 {
 		return r, fmt.Errorf("%s relayed none of %d packets", name, r.sent)
 	}

@@ -15,7 +15,15 @@ import (
 func (r result) line() string {
 	return fmt.Sprintf("%-14s %5d calls  process %6.2f µs  machine %6.2f µs a packet  delay p50 %7.1f  p99 %8.1f  p99.9 %8.1f µs  lost %d of %d  %s",
 		r.target, r.calls, micros(r.process), micros(r.machine), micros(r.delays[0]), micros(r.delays[1]), micros(r.delays[2]),
-		r.lost(), r.sent, r.room())
+		r.lost(), r.sent, r.room()) + r.warning()
+}
+
+// warning is for a result that says little.
+func (r result) warning() string {
+	if r.skipped == 0 {
+		return ""
+	}
+	return fmt.Sprintf("  (%d were not sent in time: the machine is busy)", r.skipped)
 }
 
 func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
@@ -36,10 +44,11 @@ func (r result) room() string {
 // median puts several rounds together, figure by figure. What is lost is added up.
 func median(all []result) result {
 	m := all[0]
-	m.sent, m.packets = 0, 0
+	m.sent, m.packets, m.skipped = 0, 0, 0
 	for _, r := range all {
 		m.sent += r.sent
 		m.packets += r.packets
+		m.skipped += r.skipped
 	}
 	m.process = middle(all, func(r result) time.Duration { return r.process })
 	m.machine = middle(all, func(r result) time.Duration { return r.machine })
@@ -101,7 +110,7 @@ func table(cells []result, rounds int, length time.Duration) string {
 	b.WriteString("| calls | relay | CPU, process | CPU, machine | delay p50 | p99 | p99.9 | lost | memory |\n| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n")
 	for _, r := range cells {
 		fmt.Fprintf(&b, "| %d | %s | %.2f | %.2f | %.0f | %.0f | %.0f | %d of %d | %s |\n", r.calls, r.target, micros(r.process), micros(r.machine),
-			micros(r.delays[0]), micros(r.delays[1]), micros(r.delays[2]), r.lost(), r.sent, r.room())
+			micros(r.delays[0]), micros(r.delays[1]), micros(r.delays[2]), r.lost(), r.sent, r.room()+r.warning())
 	}
 	b.WriteString("\n" + aims(cells))
 	return b.String()

@@ -104,6 +104,9 @@ func (c *child) allocs() int64 {
 }
 
 func (c *child) stop() error {
+	if c.cmd.ProcessState != nil {
+		return nil
+	}
 	return errors.Join(c.in.Close(), c.cmd.Wait())
 }
 
