@@ -186,3 +186,40 @@ func TestNextTrunkShowsTheCallerIDAskedFor(t *testing.T) {
 		t.Errorf("%v, %v", able, refused)
 	}
 }
+
+// slowTrunks makes a call wait for its slot.
+type slowTrunks struct {
+	*world
+	wait time.Duration
+}
+
+func (w slowTrunks) Turn(ctx context.Context, _ string) error {
+	select {
+	case <-time.After(w.wait):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// A call that waits for its trunk's calls-per-second slot is seen to be queued,
+// and does not wait for ever.
+func TestQueuedForATrunk(t *testing.T) {
+	for _, wait := range []time.Duration{10 * time.Second, time.Minute} {
+		inBubble(t, func(w *world) {
+			w.b.Trunks = slowTrunks{w, wait}
+			id := w.start()
+			<-time.After(9 * time.Second)
+			if record, err := w.b.Get(id); err != nil || record.Status != Queued || w.dialed(repNumber) != 0 {
+				t.Errorf("%v %v, dialled %d times", record.Status, err, w.dialed(repNumber))
+			}
+			if wait > w.b.Limits.Queue {
+				w.wantEnd(Failed, ReasonQueueTimeout, BySystem)
+				return
+			}
+			w.until(CallRepRinging)
+			_, _ = w.b.Hangup(id)
+			w.wantEnd(Canceled, ReasonCanceledByAPI, ByAPI)
+		})
+	}
+}

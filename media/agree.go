@@ -87,6 +87,7 @@ func (s *Stream) settle(theirs remote) error {
 	}
 	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[chosen], true
 	s.in.configure(theirs)
+	s.reportNAT(theirs.addr.Addr())
 	return nil
 }
 

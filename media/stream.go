@@ -31,16 +31,17 @@ type Stream struct {
 	lost    chan struct{}
 	silence *time.Timer
 
-	mu      sync.Mutex // guards what follows; never taken before inMu
-	ours    local
-	theirs  remote
-	agreed  bool // theirs is set
-	codec   Codec
-	out     line
-	playing *player
-	scratch []byte
-	sent    uint64
-	closed  bool
+	mu       sync.Mutex // guards what follows; never taken before inMu
+	ours     local
+	theirs   remote
+	agreed   bool       // theirs is set
+	reported netip.Addr // of theirs, as out of reach
+	codec    Codec
+	out      line
+	playing  *player
+	scratch  []byte
+	sent     uint64
+	closed   bool
 
 	sentBytes uint64
 	relayed   time.Time // when the other leg's sound came last
