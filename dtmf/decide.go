@@ -7,7 +7,7 @@ const (
 	runOffset     = 0.0245 // share of its frequency a tone may be off (Q.24: 1.8 % is a key, 3 % is none)
 	leastScatter  = 0.008
 	cleanResidual = 0.22 // of all energy, where the twist is usual
-	twistResidual = 0.05 // and where it is extreme
+	twistResidual = 0.16 // and where it is extreme
 	noiseGrows    = 2.0  // residual over what was heard before the press
 	noiseShare    = 0.6  // of the tones, that noise before them may be
 )

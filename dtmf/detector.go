@@ -65,14 +65,14 @@ func (d *Detector) samples(ts uint32, in []int16, out *burst) {
 		d.silence(out)
 	}
 	d.primed, d.next = true, ts
-	for _, sample := range in {
-		x := float32(sample)
-		y := d.front.step(x)
-		d.raw += x * x
-		d.after += y * y
-		d.win[frameSamples-subSamples+d.fill] = y
-		d.next++
-		if d.fill++; d.fill == subSamples {
+	for len(in) > 0 {
+		n := min(len(in), subSamples-d.fill)
+		at := frameSamples - subSamples + d.fill
+		raw, filtered := d.front.filter(in[:n], d.win[at:at+n])
+		d.raw, d.after = d.raw+raw, d.after+filtered
+		d.next += uint32(n)
+		in = in[n:]
+		if d.fill += n; d.fill == subSamples {
 			d.subBlock(out)
 		}
 	}
@@ -235,7 +235,7 @@ func (d *Detector) decide(out *burst) {
 		return
 	}
 	s := r.sum()
-	if s.count < enough {
+	if s.count < enough && (s.weak < enoughWeak || s.count == 0) {
 		return
 	}
 	figures, lacks := r.evidence(&s)

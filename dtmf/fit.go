@@ -32,8 +32,12 @@ func fit(x *[frameSamples]float32, low, high float64) (f fitted, ok bool) {
 		g := gram(w)
 		ce, ok1 := solve4(&g[0], &e)
 		co, ok2 := solve4(&g[1], &o)
-		if !ok1 || !ok2 {
-			return f, false
+		left := f.squares
+		for i := range e {
+			left -= ce[i]*e[i] + co[i]*o[i]
+		}
+		if !ok1 || !ok2 || left > frameNoise*f.squares {
+			return f, false // tones that move do not explain it: still ones will not
 		}
 		for i := range w {
 			// a·cos(wn) + b·sin(wn) and its derivative: n(b·cos(wn) - a·sin(wn)).

@@ -17,19 +17,28 @@ const (
 // and dial tone harmless before anything is measured.
 type highPass struct{ x, y, a1, a2, b1, b2 float64 }
 
-// step filters one sample: a first-order section and two of second order whose
-// zeros are on the unit circle.
-func (h *highPass) step(sample float32) float32 {
-	in := float64(sample)
-	first := 0.47273135996622473*(in-h.x) + 0.2934336386090402*h.y
-	h.x, h.y = in, first
-	second := first + h.a1
-	h.a1 = h.a2 - 1.9170813201124506*first + 1.350113641237272*second
-	h.a2 = first - 0.6691155207306979*second
-	third := second + h.b1
-	h.b1 = h.b2 - 1.8368776696555837*second + 1.696916493375233*third
-	h.b2 = second - 0.941770686250277*third
-	return float32(third)
+// filter passes samples on to out, by a first-order section and two of second order
+// whose zeros are on the unit circle. It returns the sums of squares before and
+// behind it.
+func (h *highPass) filter(in []int16, out []float32) (raw, filtered float32) {
+	f := *h
+	for i, sample := range in {
+		x := float64(sample)
+		first := 0.47273135996622473*(x-f.x) + 0.2934336386090402*f.y
+		f.x, f.y = x, first
+		second := first + f.a1
+		f.a1 = f.a2 - 1.9170813201124506*first + 1.350113641237272*second
+		f.a2 = first - 0.6691155207306979*second
+		third := second + f.b1
+		f.b1 = f.b2 - 1.8368776696555837*second + 1.696916493375233*third
+		f.b2 = second - 0.941770686250277*third
+		y := float32(third)
+		out[i] = y
+		raw += float32(sample) * float32(sample)
+		filtered += y * y
+	}
+	*h = f
+	return raw, filtered
 }
 
 // lossTable is by how much a tone's power before the high-pass is more than

@@ -4,12 +4,14 @@ import "math"
 
 // How frames make a press.
 const (
-	runFrames   = 24 // that are kept of a run
-	enough      = 7  // full frames for a decision: 35 ms of tone have them, 25 ms cannot
-	full        = 0.7
-	absentEnds  = 8  // frames: an interruption of 20 ms is bridged, a pause of 30 splits
-	otherEnds   = 3  // frames of another key
-	erasedEnds  = 60 // ms that a run outlives without sound
+	runFrames   = 24  // that are kept of a run
+	enough      = 7   // full frames for a decision: 35 ms of tone have them, 25 ms cannot
+	full        = 0.7 // of the amplitude that a frame needs to count
+	weak        = 0.5 // of a frame that counts where there are enoughWeak: a codec wavers
+	enoughWeak  = 11  // of those: 50 ms of tone
+	absentEnds  = 8   // frames: an interruption of 20 ms is bridged, a pause of 30 splits
+	otherEnds   = 3   // frames of another key
+	erasedEnds  = 60  // ms that a run outlives without sound
 	echoWithin  = 100 * rate / 1000
 	echoWeaker  = 8.0    // dB
 	frameOffset = 0.0305 // share of its frequency that a tone of a frame may be off
@@ -169,6 +171,7 @@ func (r *run) onset(end uint32) uint32 {
 // those that the tones fill from end to end, if there are a few.
 type sums struct {
 	count                   int     // full frames
+	weak                    int     // frames that are at least weak
 	low, high               float64 // amplitudes
 	lowOff, highOff         float64 // means, shares
 	lowScatter, highScatter float64 // standard deviations, shares
@@ -186,6 +189,9 @@ func (r *run) sum() (s sums) {
 	inner := 0
 	for i := range r.kept() {
 		a := r.fullness(r.frames[i])
+		if a >= weak {
+			s.weak++
+		}
 		if a < full {
 			continue
 		}

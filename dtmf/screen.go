@@ -4,8 +4,9 @@ import "math"
 
 // What a frame must have for the fit to be worth its time.
 const (
-	screenShare = 0.30 // of the energy behind the high-pass, both tones together
-	screenEach  = 0.02
+	screenShare = 0.40 // of the energy behind the high-pass, both tones together
+	screenEach  = 0.03
+	screenOff   = 0.06 // share of its frequency that a tone may seem to be off
 )
 
 // phasor is a sub-block seen at one frequency, its phase counted from its middle.
@@ -106,7 +107,10 @@ func (d *Detector) screen(power float32) (low, high float64, ok bool) {
 	if lowShare+highShare < screenShare || lowShare < screenEach || highShare < screenEach {
 		return 0, 0, false
 	}
-	return at[0].frequency(best[0]), at[1].frequency(best[1]), true
+	low, high = at[0].frequency(best[0]), at[1].frequency(best[1])
+	_, lowOff := nearest(&lows, low)
+	_, highOff := nearest(&highs, high)
+	return low, high, math.Abs(lowOff) < screenOff && math.Abs(highOff) < screenOff
 }
 
 // times turns p.

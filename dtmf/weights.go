@@ -4,11 +4,11 @@ package dtmf
 // deviation 1: a weight on it, and one on its square where it lies above the mean.
 // test/bench/dtmf fits them to its training corpus and prints this table.
 var (
-	featureMean  = [features]float64{-1.675, -1.656, 0.212, 0.155, -1.665, -1.433, 0.343, 1.036, 0.050}
-	featureScale = [features]float64{0.659, 0.697, 0.229, 0.225, 0.367, 0.400, 1.168, 0.816, 0.027}
-	weight       = [features]float64{-0.299, 0.931, 0.631, -2.969, -1.075, -1.998, 0.787, -2.926, -0.326}
-	weightSquare = [features]float64{-1.064, -0.233, -0.380, 0.825, 2.014, -2.384, -0.066, -0.745, 0.104}
-	weightBias   = 3.235
+	featureMean  = [features]float64{-1.686, -1.669, 0.215, 0.158, -1.670, -1.440, 0.354, 1.022, 0.049}
+	featureScale = [features]float64{0.649, 0.687, 0.232, 0.228, 0.366, 0.394, 1.192, 0.814, 0.028}
+	weight       = [features]float64{-0.843, 1.324, -0.946, -3.037, -0.595, -1.912, 0.240, -3.103, -0.520}
+	weightSquare = [features]float64{-1.307, 0.197, 1.056, -0.005, 1.845, -2.603, 0.048, -0.141, 0.037}
+	weightBias   = 2.812
 )
 
 func score(x *[features]float64) float64 {

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
 	"strings"
 )
 
@@ -20,7 +21,16 @@ func main() {
 	out := flag.String("write", "", "write the corpus to `FOLDER` as WAV with a truth.tsv, and stop")
 	weights := flag.Bool("fit", false, "fit tandem's weights to the corpus and print them")
 	misses := flag.String("misses", "", "print what tandem heard where it was wrong in a `CATEGORY`, and stop")
+	profile := flag.String("profile", "", "write a processor profile to `FILE`")
 	flag.Parse()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err != nil || pprof.StartCPUProfile(f) != nil {
+			fmt.Fprintln(os.Stderr, "no profile:", err)
+			os.Exit(1)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if err := run(*corpus, *share, *only, *out, *misses, *weights); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
