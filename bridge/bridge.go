@@ -137,6 +137,7 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 func (c *call) side(side Side) media.Side {
 	m := c.routes[side][0].Media
 	m.Call, m.Name = c.id, string(side)
+	m.Score, m.Dwell = surely, dwell
 	return m
 }
 

@@ -6,7 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"tandem/dtmf"
 	"tandem/media"
 	"tandem/sip"
 )
@@ -35,6 +34,7 @@ type call struct {
 
 	mu      sync.Mutex
 	record  Record
+	told    int             // presses that events tell of
 	unsaved []Event         // applied, and not kept by the Sink yet
 	unhold  map[Side]func() // of those who hold the call
 }
@@ -66,11 +66,11 @@ func (c *call) run(ctx context.Context) (end End) {
 	if err := c.dialOn(rep.ctx, c.rep, c.asked.RepExtension, nil); err != nil {
 		return err.or(ReasonRepLeftPrompt)
 	}
-	flag, err := c.ask(rep.ctx, presses)
+	confirmed, err := c.ask(rep.ctx, presses)
 	if err != nil {
 		return c.explain(rep, err.or(ReasonRepLeftPrompt))
 	}
-	if err := c.must(rep.ctx, Event{Type: CallRepConfirmed, Flag: flag}); err != nil {
+	if err := c.must(rep.ctx, confirmed); err != nil {
 		return err.or(ReasonInternalError)
 	}
 
@@ -165,43 +165,6 @@ func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg, sound *me
 			c.legOver(side, parted(side, context.Cause(leg.Context()), why))
 		})
 	}}
-}
-
-// ask plays the prompt until the rep presses the key, another says no, or time
-// is up.
-func (c *call) ask(ctx context.Context, presses <-chan dtmf.Press) (Flag, *End) {
-	limit := c.Limits.Confirm
-	if c.asked.RepExtension != "" {
-		limit = max(limit, c.Limits.ConfirmExtension)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, End{Reason: ReasonRepNoConfirm, By: BySystem})
-	defer cancel()
-	hush := c.prompt(ctx, c.Limits.ReadBack)
-	defer func() { hush() }()
-	told := c.Sounds.WhoIs == nil
-	for {
-		select {
-		case p := <-presses:
-			switch {
-			case !p.Down():
-			case p.Digit == c.Limits.Digit:
-				return confirmedBy[p.Method], nil
-			case p.Digit == c.Limits.Decline:
-				return "", &End{Reason: ReasonRepDeclinedByKey, By: ByRep}
-			case p.Digit == whoDigit && !told: // once, and the prompt from its beginning
-				told = true
-				hush()
-				hush = c.prompt(ctx, true)
-			default:
-				c.rep.Play(c.Sounds.Wrong)
-			}
-		case <-c.confirm:
-			return FlagConfirmedByUI, nil
-		case <-ctx.Done():
-			end := causeOf(ctx)
-			return "", &end
-		}
-	}
 }
 
 // talk only waits: the sound passes in the streams' own goroutines, not here.

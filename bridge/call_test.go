@@ -242,7 +242,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 			Trunks: w, Sound: w.pool, Sink: w, Limits: DefaultLimits(),
 			Route: func(Side, string) []Route {
 				return []Route{{Trunk: "carrier", Media: media.Side{
-					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101}}}
+					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101, InBand: true}}}
 			},
 			Policy: func() *Policy { return &Policy{Region: "GB", Allow: []string{"+44"}} },
 			Sounds: Sounds{Prompt: media.Chirp(), Ringback: media.Ringback("us"), Chirp: media.Chirp(), Tick: media.Tick(), Wrong: media.ErrorTone(),

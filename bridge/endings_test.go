@@ -129,6 +129,8 @@ var endings = []ending{
 	{"rep presses 5 [24]", nil, CallRepAnswered, presses('5'), RepNotConfirmed, ReasonRepNoConfirm, BySystem, false},
 	{"rep presses 3 [22]", nil, CallRepAnswered, presses('3'), RepNotConfirmed, ReasonRepNoConfirm, BySystem, false},
 	{"rep presses nothing [26]", nil, CallRepAnswered, nil, RepNotConfirmed, ReasonRepNoConfirm, BySystem, false},
+	{"rep's voicemail beeps [25]", nil, CallRepAnswered, voicemailBeeps, RepNotConfirmed, ReasonRepVoicemail, BySystem, false},
+	{"rep's voicemail talks on [26]", nil, CallRepAnswered, talksForEver, RepNotConfirmed, ReasonRepVoicemail, BySystem, false},
 	{"rep hangs up at the prompt [27]", nil, CallRepAnswered, repLeaves, RepDeclined, ReasonRepLeftPrompt, ByRep, false},
 	{"API ends at the prompt [29]", nil, CallRepAnswered, apiEnds, Canceled, ReasonCanceledByAPI, ByAPI, false},
 	{"rep's dialog is lost at the prompt", nil, CallRepAnswered, loses(repNumber, nil), RepDeclined, ReasonRepLeftPrompt, ByCarrier, false},

@@ -33,18 +33,19 @@ type Event struct {
 	Type EventType `json:"type"`
 	At   time.Time `json:"at"`
 
-	Asked     *Asked   `json:"asked,omitempty"`   // call.queued
-	Side      Side     `json:"side,omitempty"`    // the leg that is meant
-	Trunk     string   `json:"trunk,omitempty"`   // …_dialing; with FlagFailoverUsed, the one that failed
-	Attempt   int      `json:"attempt,omitempty"` // …_dialing: 2 and more after a failover
-	Rate      *Rate    `json:"rate,omitempty"`    // …_dialing
-	SIPCallID string   `json:"sip_call_id,omitempty"`
-	Hangup    *Hangup  `json:"hangup,omitempty"`  // the leg of Side is over
-	Quality   *Quality `json:"quality,omitempty"` // with Hangup
-	Flag      Flag     `json:"flag,omitempty"`
-	Ending    *Ending  `json:"ending,omitempty"` // call.ended
-	Patch     *Patch   `json:"patch,omitempty"`  // call.updated
-	Note      string   `json:"note,omitempty"`   // for the timeline, in English
+	Asked     *Asked    `json:"asked,omitempty"`   // call.queued
+	Side      Side      `json:"side,omitempty"`    // the leg that is meant
+	Trunk     string    `json:"trunk,omitempty"`   // …_dialing; with FlagFailoverUsed, the one that failed
+	Attempt   int       `json:"attempt,omitempty"` // …_dialing: 2 and more after a failover
+	Rate      *Rate     `json:"rate,omitempty"`    // …_dialing
+	SIPCallID string    `json:"sip_call_id,omitempty"`
+	Hangup    *Hangup   `json:"hangup,omitempty"`  // the leg of Side is over
+	Quality   *Quality  `json:"quality,omitempty"` // with Hangup
+	Flag      Flag      `json:"flag,omitempty"`
+	Press     *KeyPress `json:"press,omitempty"`
+	Ending    *Ending   `json:"ending,omitempty"` // call.ended
+	Patch     *Patch    `json:"patch,omitempty"`  // call.updated
+	Note      string    `json:"note,omitempty"`   // for the timeline, in English
 }
 
 // Apply folds e into r. It is the only writer of a Record: the live one, the
@@ -92,6 +93,9 @@ func (r *Record) Apply(e Event) {
 	}
 	if e.Patch != nil {
 		r.patch(e.Patch)
+	}
+	if e.Press != nil {
+		r.Presses = append(slices.Clone(r.Presses), *e.Press)
 	}
 	if e.Flag != "" && !slices.Contains(r.Flags, e.Flag) {
 		r.Flags = append(slices.Clone(r.Flags), e.Flag)

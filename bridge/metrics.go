@@ -186,7 +186,7 @@ func (m *Metrics) since(stage string, begin, end time.Time) {
 
 // unconfirmed is how asking for the key ended where it was not pressed.
 var unconfirmed = map[Reason]string{
-	ReasonRepNoConfirm: "timeout", ReasonRepDeclinedByKey: "declined", ReasonRepLeftPrompt: "hangup",
+	ReasonRepNoConfirm: "timeout", ReasonRepVoicemail: "timeout", ReasonRepDeclinedByKey: "declined", ReasonRepLeftPrompt: "hangup",
 }
 
 func (m *Metrics) end(r *Record, e Event) {

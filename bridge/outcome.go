@@ -185,7 +185,7 @@ func parted(side Side, cause error, why End) End {
 	end := gone(side, cause)
 	switch {
 	case end.Hangup.Cause != CauseNormal || end.Hangup.SIPCode != 0:
-	case side == Rep && why.Reason == ReasonRepNoConfirm:
+	case side == Rep && (why.Reason == ReasonRepNoConfirm || why.Reason == ReasonRepVoicemail):
 		end.Hangup.Cause = CauseNotConfirmed
 	case side == why.Side && why.Reason == ReasonMediaTimeout:
 		end.Hangup.Cause = CauseMediaLost

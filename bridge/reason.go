@@ -24,6 +24,7 @@ const (
 	ReasonRepDeclinedByKey Reason = "rep_declined_by_key"
 	ReasonRepLeftPrompt    Reason = "rep_hung_up_before_confirm"
 	ReasonRepNoConfirm     Reason = "rep_no_confirm"
+	ReasonRepVoicemail     Reason = "rep_voicemail"
 	ReasonRepUnreachable   Reason = "rep_unreachable"
 	ReasonRepInvalid       Reason = "rep_number_invalid"
 	ReasonRepMedia         Reason = "media_failed_rep"
@@ -61,6 +62,7 @@ var outcomes = map[Reason]Outcome{
 	ReasonRepDeclinedByKey: RepDeclined,
 	ReasonRepLeftPrompt:    RepDeclined,
 	ReasonRepNoConfirm:     RepNotConfirmed,
+	ReasonRepVoicemail:     RepNotConfirmed,
 	ReasonRepUnreachable:   RepUnreachable,
 	ReasonRepInvalid:       RepUnreachable,
 
@@ -109,6 +111,8 @@ type End struct {
 	Side   Side    // the leg whose hang-up or silence it was; "" = neither
 	Hangup *Hangup // how that leg ended, nil = we hung it up
 	Err    error   // for the log
+
+	Press *KeyPress // the key that ended it
 }
 
 func (e End) Error() string {

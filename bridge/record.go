@@ -223,6 +223,7 @@ type Record struct {
 	Ending          *Ending           `json:"ending,omitempty"` // nil until ended
 	ReachedProspect bool              `json:"reached_prospect,omitempty"`
 	Flags           []Flag            `json:"flags,omitempty"`
+	Presses         []KeyPress        `json:"presses,omitempty"` // by the rep while asked, and near-misses
 	Rep             Leg               `json:"rep"`
 	Prospect        Leg               `json:"prospect"`
 	Metadata        map[string]string `json:"metadata,omitempty"` // never changed in place

@@ -105,7 +105,7 @@ func (c *call) finish(end End) {
 	}
 	record := c.get()
 	ending := &Ending{Outcome: end.Reason.outcome(!record.ConnectedAt.IsZero()), Reason: end.Reason, By: end.By}
-	err := c.emit(c.ctx, Event{Type: CallEnded, Ending: ending})
+	err := c.emit(c.ctx, Event{Type: CallEnded, Ending: ending, Press: end.Press})
 	c.free()
 	for tries := 0; err != nil && (c.life.Err() == nil || tries < lastTries); tries++ {
 		c.log.Error("bridge: end not kept yet", "err", err)

@@ -243,7 +243,7 @@ func (d *Detector) decide(out *burst) {
 	case lacks != 0:
 	case figures.Score < d.least:
 		lacks = NearDoubtful
-	case int(int32(r.end-r.start)) < d.dwell:
+	case int(int32(r.end-r.start)) < d.dwell-subSamples:
 		lacks = NearShort
 	}
 	r.best, r.lacks = figures, lacks

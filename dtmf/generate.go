@@ -18,8 +18,13 @@ var (
 // keys by row and column.
 const keys = "123A456B789C*0#D"
 
-// AppendTone appends a key's two tones, level dBm0 each, over d, linear at
-// 8 kHz. The edges are ramped over 5 ms, so that they do not click.
+// senderTwist is how much stronger the high tone is sent, dB: lines weaken it more
+// (ETSI ES 201 235-2 §4.2.2 asks for 1 to 4).
+const senderTwist = 2
+
+// AppendTone appends a key's two tones over d, linear at 8 kHz: the low one at
+// level dBm0, the high one 2 dB above it. The edges are ramped over 3 ms, so that
+// they do not click.
 func AppendTone(dst []int16, digit byte, d time.Duration, level float64) []int16 {
 	i := strings.IndexByte(keys, digit)
 	if i < 0 {
@@ -29,11 +34,12 @@ func AppendTone(dst []int16, digit byte, d time.Duration, level float64) []int16
 	// 0 dBm0 is a sine of 3.14 dB below the G.711 overload point (ITU-T G.711).
 	peak := 32124 * math.Pow(10, (level-3.14)/20)
 	n := int(d.Seconds() * rate)
-	const ramp = 40
+	higher := peak * math.Pow(10, senderTwist/20.0)
+	const ramp = 24
 	for t := range n {
 		edge := min(1, float64(min(t+1, n-t))/ramp)
 		phase := 2 * math.Pi * float64(t) / rate
-		dst = append(dst, int16(edge*peak*(math.Sin(low*phase)+math.Sin(high*phase))))
+		dst = append(dst, int16(edge*(peak*math.Sin(low*phase)+higher*math.Sin(high*phase))))
 	}
 	return dst
 }

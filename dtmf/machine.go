@@ -13,6 +13,7 @@ const (
 	beepBeats    = 0.1   // variance of its amplitude's square, over that squared
 	beepLeast    = 1.6e5 // mean square: -32 dBm0
 	speechLeast  = 4e4   // -38 dBm0
+	opening      = 300   // frames, 6 s, of which it is asked how much was speech
 	greeting     = 50    // frames of speech before a beep means that a machine spoke
 )
 
@@ -23,7 +24,8 @@ type Machine struct {
 	frame  [machineFrame]float32
 	n      int
 	frames int
-	speech int
+	speech int     // of them
+	opened int     // speech in the opening
 	tone   float64 // Hz of the tone under way, 0 = none
 	steady int     // frames it has lasted
 	beeped bool
@@ -42,13 +44,13 @@ func (m *Machine) Audio(samples []int16) (beep bool) {
 	return beep
 }
 
-// Speech is the share of the time heard so far in which somebody spoke, 0 to 1,
-// and how many milliseconds that time is.
-func (m *Machine) Speech() (share float64, ms int) {
-	if m.frames == 0 {
-		return 0, 0
+// Opening is the share of the first 6 s in which somebody spoke, 0 to 1; 0 until
+// they are over.
+func (m *Machine) Opening() float64 {
+	if m.frames < opening {
+		return 0
 	}
-	return float64(m.speech) / float64(m.frames), m.frames * machineFrame * 1000 / rate
+	return float64(m.opened) / opening
 }
 
 // listen weighs one frame.
@@ -59,6 +61,9 @@ func (m *Machine) listen() (beep bool) {
 		m.tone, m.steady = 0, 0
 		if power >= speechLeast && !pure {
 			m.speech++
+			if m.frames <= opening {
+				m.opened++
+			}
 		}
 		return false
 	}

@@ -57,16 +57,19 @@ func TestWhatIsNoBeep(t *testing.T) {
 }
 
 func TestHowMuchWasSpoken(t *testing.T) {
-	var m Machine
-	m.Audio(greet(rand.New(rand.NewPCG(25, 26)), 20))
-	if share, ms := m.Speech(); share < 0.6 || ms < 4000 {
-		t.Errorf("a greeting: %.2f of %d ms", share, ms)
+	random := rand.New(rand.NewPCG(25, 26))
+	var machine, human, short Machine
+	machine.Audio(greet(random, 40))
+	if share := machine.Opening(); share < 0.7 {
+		t.Errorf("a greeting: %.2f", share)
 	}
-	var quiet Machine
-	quiet.Audio(make([]int16, 8000))
-	quiet.Audio(sound(nil).pair(440, 480, -19, -19, time.Second))
-	if share, _ := quiet.Speech(); share > 0.6 {
-		t.Errorf("silence and ringing: %.2f", share)
+	human.Audio(greet(random, 3).silence(7 * time.Second))
+	if share := human.Opening(); share > 0.2 {
+		t.Errorf("a hello: %.2f", share)
+	}
+	short.Audio(greet(random, 10))
+	if share := short.Opening(); share != 0 {
+		t.Errorf("before it is over: %.2f", share)
 	}
 }
 
@@ -77,7 +80,7 @@ func FuzzMachine(f *testing.F) {
 		for _, b := range data {
 			m.Audio([]int16{int16(b) << 8, -32768, 32767})
 		}
-		if share, _ := m.Speech(); share < 0 || share > 1 {
+		if share := m.Opening(); share < 0 || share > 1 {
 			t.Errorf("spoke %v of the time", share)
 		}
 	})

@@ -39,7 +39,7 @@ const (
 	NearUnsteady                  // a tone wavered
 	NearUnclean                   // there was too much beside the tones
 	NearDoubtful                  // the score is below the operating point
-	NearEcho                      // it was the echo of the press before it
+	NearEcho                      // it was the echo of the press before it, or of our own sending
 )
 
 var nears = [...]string{"", "short", "frequency", "unsteady", "unclean", "doubtful", "echo"}

@@ -38,6 +38,7 @@ type Receiver struct {
 	events eventLine
 	tones  Detector
 	fusion fusion
+	deaf   time.Time // tones before it are echoes of our own
 }
 
 // NewReceiver returns a Receiver that has heard nothing.
@@ -78,8 +79,17 @@ func (r *Receiver) Audio(now time.Time, timestamp uint32, samples []int16, out [
 	}
 	var b burst
 	r.tones.samples(timestamp, samples, &b)
+	if now.Before(r.deaf) {
+		for i := range b.n {
+			b.press[i].Near = NearEcho
+		}
+	}
 	return r.fusion.due(now, r.fusion.take(now, &b, out))
 }
+
+// Deafen makes what is heard in the sound until then no press: we send keys
+// ourselves, and lines have echoes.
+func (r *Receiver) Deafen(until time.Time) { r.deaf = until }
 
 // Info takes a digit that came by SIP INFO (ParseInfo).
 func (r *Receiver) Info(now time.Time, digit byte, held time.Duration, out []Press) []Press {

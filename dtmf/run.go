@@ -4,7 +4,7 @@ import "math"
 
 // How frames make a press.
 const (
-	runFrames   = 24  // that are kept of a run
+	runFrames   = 22  // that are kept of a run
 	enough      = 7   // full frames for a decision: 35 ms of tone have them, 25 ms cannot
 	full        = 0.7 // of the amplitude that a frame needs to count
 	weak        = 0.5 // of a frame that counts where there are enoughWeak: a codec wavers

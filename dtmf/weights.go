@@ -4,11 +4,11 @@ package dtmf
 // deviation 1: a weight on it, and one on its square where it lies above the mean.
 // test/bench/dtmf fits them to its training corpus and prints this table.
 var (
-	featureMean  = [features]float64{-1.686, -1.669, 0.215, 0.158, -1.670, -1.440, 0.354, 1.022, 0.049}
-	featureScale = [features]float64{0.649, 0.687, 0.232, 0.228, 0.366, 0.394, 1.192, 0.814, 0.028}
-	weight       = [features]float64{-0.843, 1.324, -0.946, -3.037, -0.595, -1.912, 0.240, -3.103, -0.520}
-	weightSquare = [features]float64{-1.307, 0.197, 1.056, -0.005, 1.845, -2.603, 0.048, -0.141, 0.037}
-	weightBias   = 2.812
+	featureMean  = [features]float64{-1.675, -1.658, 0.203, 0.148, -1.690, -1.461, 0.334, 0.986, 0.049}
+	featureScale = [features]float64{0.650, 0.684, 0.227, 0.223, 0.358, 0.390, 1.147, 0.798, 0.027}
+	weight       = [features]float64{-0.659, 1.139, 0.810, -3.718, -0.444, -1.735, 0.761, -2.048, -0.529}
+	weightSquare = [features]float64{-1.205, 0.352, -0.512, 0.943, 1.304, -1.764, -0.061, -0.824, 0.602}
+	weightBias   = 3.180
 )
 
 func score(x *[features]float64) float64 {

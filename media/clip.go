@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"time"
+
+	"tandem/dtmf"
 )
 
 const (
@@ -31,6 +33,20 @@ func (c Clip) Duration() time.Duration {
 
 // Samples is the sound itself, linear at 8 kHz; it is not to be changed.
 func (c Clip) Samples() []int16 { return c.samples }
+
+// Keys are the keys that a receiver would hear in the clip. What is played to
+// somebody who is asked for keys must hold none.
+func (c Clip) Keys() (keys string) {
+	r := dtmf.NewReceiver(dtmf.Config{InBand: true})
+	for at := 0; at < len(c.samples); at += frameSamples {
+		for _, p := range r.Audio(time.Time{}, uint32(at), c.samples[at:min(at+frameSamples, len(c.samples))], nil) {
+			if p.Down() {
+				keys += string(p.Digit)
+			}
+		}
+	}
+	return keys
+}
 
 // Silence is a pause: it is sent as sound, so that the stream does not stop.
 func Silence(d time.Duration) Clip { return synthesise(tone{d, 0, nil}) }

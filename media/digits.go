@@ -11,7 +11,7 @@ import (
 const (
 	keyTime  = 100 * time.Millisecond
 	keyPause = 500 * time.Millisecond // of a w or a comma
-	keyLevel = -9                     // dBm0 of each tone
+	keyLevel = -9                     // dBm0 of the lower tone; the higher is 2 dB stronger
 )
 
 // SendDigits sends keys to the far end, 100 ms each and 100 ms apart; "w" and
@@ -22,7 +22,9 @@ func (s *Stream) SendDigits(ctx context.Context, keys string) error {
 	events := s.agreed && s.theirs.eventPT != 0
 	s.mu.Unlock()
 	if !events {
-		return s.Say(ctx, toneClip(keys))
+		clip := toneClip(keys)
+		s.deafen(clip.Duration())
+		return s.Say(ctx, clip)
 	}
 	p := s.start(Clip{samples: make([]int16, frameSamples), silent: true})
 	defer p.halt()
@@ -35,6 +37,7 @@ func (s *Stream) SendDigits(ctx context.Context, keys string) error {
 		if !more {
 			return nil
 		}
+		s.deafen(frameTime) // the far end may turn events into tones
 		for range step.Copies {
 			begun = s.sendEvent(step, begun)
 		}

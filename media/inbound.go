@@ -37,6 +37,7 @@ type inbound struct {
 	kinds   [128]kind      // by payload type
 	keys    *dtmf.Receiver
 	ears    []chan dtmf.Press
+	machine *Machine // nil = nobody asks
 	presses []dtmf.Press
 	samples []int16
 	last    time.Time // of the newest packet
@@ -68,7 +69,7 @@ func newInbound(s *Stream) inbound {
 		s:       s,
 		latch:   latch{symmetric: s.pool.cfg.Symmetric, from: s.side.From},
 		tally:   tally{rate: sampleRate},
-		keys:    dtmf.NewReceiver(dtmf.Config{InBand: s.side.InBand}),
+		keys:    dtmf.NewReceiver(dtmf.Config{}),
 		presses: make([]dtmf.Press, 0, 16),
 		samples: make([]int16, 0, maxPacket),
 		last:    time.Now(),
@@ -95,7 +96,7 @@ func (in *inbound) expect(theirEventPT uint8) {
 	for _, c := range in.s.side.Codecs {
 		in.kinds[c] = sound
 	}
-	cfg := dtmf.Config{InBand: in.s.side.InBand}
+	cfg := dtmf.Config{InBand: in.s.side.InBand, Score: in.s.side.Score, Dwell: in.s.side.Dwell}
 	for _, pt := range []uint8{in.s.side.EventPT, theirEventPT} {
 		if pt != 0 && in.s.side.EventPT != 0 && in.kinds[pt] == unknown {
 			in.kinds[pt] = event

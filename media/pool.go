@@ -91,7 +91,9 @@ type Side struct {
 	Address    netip.Addr     // what the session description says
 	Codecs     []Codec        // in the order of the offer
 	EventPT    uint8          // telephone-event's payload type; 0 = none
-	InBand     bool           // listen for tones in the sound too
+	InBand     bool           // listen for tones in the sound too …
+	Score      float32        // … that are likely keys by this much (dtmf.Config) …
+	Dwell      time.Duration  // … and last so long
 	From       []netip.Prefix // whence packets may come; empty = anywhere
 }
 

@@ -117,10 +117,7 @@ func (s *Stream) hear(now time.Time, h *header, payload []byte, kind kind) {
 	case sound:
 		codec := Codec(h.pt)
 		in.sounded = in.sounded || !codec.silent(payload)
-		if s.side.InBand && len(in.ears) > 0 {
-			in.samples = codec.Decode(in.samples[:0], payload)
-			in.report(in.keys.Audio(now, h.ts, in.samples, in.presses[:0]))
-		}
+		in.listen(now, h.ts, codec, payload)
 	}
 	s.pass(now, h, payload, kind)
 }

@@ -51,6 +51,9 @@ func clip(name string) (media.Clip, error) {
 	if err != nil {
 		return media.Clip{}, fmt.Errorf("prompt %s: %w", name, err)
 	}
+	if keys := c.Keys(); keys != "" {
+		return media.Clip{}, fmt.Errorf("prompt %s: sounds like the keys %s, and its echo would press them; record it again, without tones", name, keys)
+	}
 	return c, nil
 }
 

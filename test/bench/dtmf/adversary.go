@@ -17,6 +17,29 @@ func sweep(s *stimulus, p press) {
 	s.rest(60)
 }
 
+// speak fills x with a voice: harmonics of a gliding pitch under three formants.
+func speak(r *rand.Rand, x []float64, dBm0 float64) {
+	for len(x) > 0 {
+		n := min(len(x), int(between(r, 0.06, 0.25)*rate))
+		pitch, glide := between(r, 85, 260), between(r, -0.15, 0.15)
+		formants := [3]float64{between(r, 280, 850), between(r, 850, 2200), between(r, 2300, 3000)}
+		phase := r.Float64()
+		for t := range n {
+			f := pitch * (1 + glide*float64(t)/float64(n))
+			phase += 2 * math.Pi * f / rate
+			for i := 1.0; i*f < 3400; i++ {
+				gain := 0.02
+				for _, centre := range formants {
+					d := (i*f - centre) / 90
+					gain += 1 / (1 + d*d)
+				}
+				x[t] += 0.4 * peak(dBm0) * gain * math.Sin(i*phase)
+			}
+		}
+		x = x[n:]
+	}
+}
+
 // vowels is minutes of a voice whose two strongest harmonics lie where keys have
 // their tones: the worst that speech can do.
 func vowels(r *rand.Rand, minutes int) []int16 {

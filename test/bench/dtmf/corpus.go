@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 )
 
@@ -128,7 +129,7 @@ var makers = []maker{
 			p.lowDev, p.highDev = between(r, -0.005, 0.005), between(r, -0.005, 0.005)
 		}, func(s *stimulus) { s.lose(between(r, 0.01, 0.1), marked) })
 	}},
-	{"field", 400, field},
+	{"field", 800, field},
 
 	{"reject", 1600, reject},
 	{"reject, strict", 640, func(r *rand.Rand, i int) *stimulus {
@@ -203,6 +204,15 @@ func field(r *rand.Rand, _ int) *stimulus {
 		})
 	}
 	s.finish()
+	switch r.IntN(6) { // until the key mutes the microphone
+	case 0, 1:
+		speak(r, s.x[:s.start-r.IntN(160)], level+between(r, -15, 3))
+	case 2:
+		hz := between(r, 300, 2500)
+		for t := range s.x[:s.start-r.IntN(80)] {
+			s.x[t] += peak(level+2) * math.Sin(2*math.Pi*hz*float64(t)/rate)
+		}
+	}
 	if r.IntN(2) == 0 {
 		s.noise(level - between(r, 18, 45))
 	}

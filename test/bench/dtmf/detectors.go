@@ -40,10 +40,13 @@ func detectors(work string) []detector {
 	}
 }
 
+// tuning is how tandem's receiver is set.
+var tuning = dtmf.Config{InBand: true}
+
 // tandem is the receiver of a call, fed n samples at a time; lost frames are gaps
 // in its media time.
 func tandem(t *tape, n int) (out []heard) {
-	r := dtmf.NewReceiver(dtmf.Config{InBand: true})
+	r := dtmf.NewReceiver(tuning)
 	presses := make([]dtmf.Press, 0, 8)
 	for at := 0; at < len(t.sound); at += n {
 		if f := at / frame; f < len(t.lost) && t.lost[f] {

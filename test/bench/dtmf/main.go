@@ -19,10 +19,13 @@ func main() {
 	share := flag.Float64("share", 1, "how much of the corpus to make, 0 to 1")
 	only := flag.String("only", "", "comma-separated `DETECTORS`; empty = all")
 	out := flag.String("write", "", "write the corpus to `FOLDER` as WAV with a truth.tsv, and stop")
+	score := flag.Float64("score", 0, "tandem's operating point; 0 = its default")
+	dwell := flag.Duration("dwell", 0, "how long its tones must last")
 	weights := flag.Bool("fit", false, "fit tandem's weights to the corpus and print them")
 	misses := flag.String("misses", "", "print what tandem heard where it was wrong in a `CATEGORY`, and stop")
 	profile := flag.String("profile", "", "write a processor profile to `FILE`")
 	flag.Parse()
+	tuning.Score, tuning.Dwell = float32(*score), *dwell
 	if *profile != "" {
 		f, err := os.Create(*profile)
 		if err != nil || pprof.StartCPUProfile(f) != nil {

@@ -1,0 +1,65 @@
+package media
+
+import (
+	"sync"
+	"time"
+
+	"tandem/dtmf"
+)
+
+// Machine is what tells an answering machine from a person.
+type Machine struct {
+	s    *Stream
+	ear  dtmf.Machine // guarded by Stream.inMu
+	beep chan struct{}
+}
+
+// Machine listens for an answering machine from now on, until stop is called.
+func (s *Stream) Machine() (m *Machine, stop func()) {
+	m = &Machine{s: s, beep: make(chan struct{})}
+	s.inMu.Lock()
+	s.in.machine = m
+	s.inMu.Unlock()
+	return m, sync.OnceFunc(func() {
+		s.inMu.Lock()
+		defer s.inMu.Unlock()
+		if s.in.machine == m {
+			s.in.machine = nil
+		}
+	})
+}
+
+// Beep is closed when there is a beep after a greeting.
+func (m *Machine) Beep() <-chan struct{} { return m.beep }
+
+// Opening is the share of the first 6 s in which the far end spoke, 0 to 1.
+func (m *Machine) Opening() float64 {
+	m.s.inMu.Lock()
+	defer m.s.inMu.Unlock()
+	return m.ear.Opening()
+}
+
+// listen gives sound to who asked for it.
+func (in *inbound) listen(now time.Time, ts uint32, codec Codec, payload []byte) {
+	keys := in.s.side.InBand && len(in.ears) > 0
+	if !keys && in.machine == nil {
+		return
+	}
+	in.samples = codec.Decode(in.samples[:0], payload)
+	if keys {
+		in.report(in.keys.Audio(now, ts, in.samples, in.presses[:0]))
+	}
+	if in.machine != nil && in.machine.ear.Audio(in.samples) {
+		close(in.machine.beep)
+	}
+}
+
+// echoes is how long an echo of what we sent may come after it.
+const echoes = 300 * time.Millisecond
+
+// deafen keeps the keys that we send for d from being heard as the far end's.
+func (s *Stream) deafen(d time.Duration) {
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.in.keys.Deafen(time.Now().Add(d + echoes))
+}
