@@ -142,7 +142,10 @@ func (v verdict) by(side Side) By {
 }
 
 // unusable is why a leg is hung up whose answer has no sound for us.
-func unusable(err error) sip.Reason {
+func unusable(err error) sip.Reason { return sip.Unusable(FaultOfAnswer(err)) }
+
+// FaultOfAnswer is what is wrong with an answer that a stream has refused.
+func FaultOfAnswer(err error) sip.Fault {
 	for _, known := range []struct {
 		err   error
 		fault sip.Fault
@@ -151,10 +154,10 @@ func unusable(err error) sip.Reason {
 		{media.ErrTwoMedia, sip.FaultTwoMedia}, {media.ErrNoCodec, sip.FaultCodec},
 	} {
 		if errors.Is(err, known.err) {
-			return sip.Unusable(known.fault)
+			return known.fault
 		}
 	}
-	return sip.Unusable(sip.FaultSDP)
+	return sip.FaultSDP
 }
 
 // gone turns the end of an answered leg's dialog into the cause its call ends

@@ -42,7 +42,7 @@ func (e *Endpoint) Examine(ctx context.Context, inv Invite) (all []Finding, err 
 		return nil, fmt.Errorf("trunk %s: %w", inv.Trunk, ErrNoTrunk)
 	}
 	add := func(step string, began time.Time, f Fault, text string, args ...any) {
-		all = append(all, Finding{step, f, legible(fmt.Sprintf(text, args...)), time.Since(began)})
+		all = append(all, Finding{step, f, legible(strings.ReplaceAll(fmt.Sprintf(text, args...), "\n", "; ")), time.Since(began)})
 	}
 	began := time.Now()
 	targets, err := e.locator.targets(ctx, &t.TrunkConfig)

@@ -20,11 +20,12 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("check-config", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	format := flags.String("format", "text", "text, json or github")
+	online := flags.Bool("online", false, "also try every trunk: name, connection, OPTIONS, registration, a call to nobody")
 	strict := flags.Bool("strict", false, "exit 3 where there are warnings")
 	if code, done := parseFlags(flags, args); done {
 		return code
 	}
-	_, problems := config.Load(configFile(flags.Arg(0)), os.Environ())
+	cfg, problems := config.Load(configFile(flags.Arg(0)), os.Environ())
 	switch *format {
 	case "text":
 		problems.Text(stdout)
@@ -41,9 +42,16 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "tandem check-config: no format %q; there are text, json, github\n", *format)
 		return 2
 	}
+	code := 0
+	if *online && problems.Errors() == 0 {
+		reports, err := examine(cfg, cfg.TrunkNames(), "", stderr)
+		code = showReports(reports, err, *format == "json", stdout, stderr) // a document of its own
+	}
 	switch {
 	case problems.Errors() > 0:
 		return 1
+	case code != 0:
+		return code
 	case *strict && len(problems) > 0:
 		return 3
 	}

@@ -29,6 +29,7 @@ func init() {
 		"call":         callCommand,
 		"dtmf":         dtmfCommand,
 		"trunk":        trunkCommand,
+		"doctor":       doctorCommand,
 		"reps":         repsCommand,
 		"webhooks":     webhooksCommand,
 		"cdr":          cdrCommand,

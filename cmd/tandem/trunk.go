@@ -12,7 +12,7 @@ import (
 
 var trunkCommand = command{"list | presets [NAME] | test NAME", trunk}
 
-const trunkUsage = "usage: tandem trunk list [--config FILE] | presets [NAME] | test NAME [--config FILE]"
+const trunkUsage = "usage: tandem trunk list [--config FILE] | presets [NAME] | test NAME [--call NUMBER] [--config FILE]"
 
 func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
@@ -23,6 +23,7 @@ func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	file := flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
 	asJSON := flags.Bool("json", false, "as JSON")
+	number := flags.String("call", "", "test: also call this `NUMBER`, and hang up once it has answered")
 	words, code, done := mixed(flags, args[1:])
 	if done {
 		return code
@@ -30,6 +31,8 @@ func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	switch {
 	case args[0] == "list" && len(words) == 0:
 		return listTrunks(*file, *asJSON, stdout, stderr)
+	case args[0] == "test" && len(words) == 1:
+		return testTrunk(*file, words[0], *number, *asJSON, stdout, stderr)
 	case args[0] == "presets" && len(words) <= 1:
 		return showPresets(words, *asJSON, stdout, stderr)
 	case args[0] == "--help" || args[0] == "-h" || args[0] == "help":

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"tandem/config"
+	"tandem/store"
+)
+
+var doctorCommand = command{"look at the configuration, this machine and every trunk, and say what to change", doctor}
+
+func doctor(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
+	asJSON := flags.Bool("json", false, "as JSON")
+	offline := flags.Bool("offline", false, "leave the trunks alone")
+	if words, code, done := mixed(flags, args); done || len(words) > 0 {
+		if !done {
+			fmt.Fprintln(stderr, "usage: tandem doctor [--config FILE] [--offline] [--json]")
+			code = 2
+		}
+		return code
+	}
+	cfg, problems := config.Load(configFile(*file), os.Environ())
+	problems.Text(stderr)
+	if problems.Errors() > 0 {
+		return 1
+	}
+	reports := []report{examineMachine(cfg)}
+	var err error
+	if !*offline {
+		var trunks []report
+		trunks, err = examine(cfg, cfg.TrunkNames(), "", stderr)
+		reports = append(reports, trunks...)
+	}
+	return showReports(reports, err, *asJSON, stdout, stderr)
+}
+
+// examineMachine looks at what this machine gives to a tandem of this
+// configuration.
+func examineMachine(cfg *config.Config) report {
+	r := report{Subject: "this machine", Ready: true, Notes: firewall(cfg)}
+	for _, look := range []func(*config.Config) finding{fileLimit, udpBuffers, clock, sipPorts, rtpPorts, database} {
+		f := look(cfg)
+		r.Ready = r.Ready && (f.OK || f.warns)
+		r.Findings = append(r.Findings, f)
+	}
+	return r
+}
+
+// fileLimit: a call has two RTP sockets and two for RTCP.
+func fileLimit(cfg *config.Config) finding {
+	const beside = 256 // SIP, HTTP, the database
+	low, high, _ := cfg.Media.Ports()
+	need := uint64(high-low) + 1 + beside
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return finding{Step: "files", Code: "unknown", Text: err.Error(), warns: true}
+	}
+	f := finding{Step: "files", OK: limit.Max >= need, Text: fmt.Sprintf("%d open files are allowed, %d are needed for %d-%d", limit.Max, need, low, high)}
+	if !f.OK {
+		f.Code, f.Advice = "file_limit", fmt.Sprintf("Raise the limit: LimitNOFILE=%d in the systemd unit, or ulimit -n.", need)
+	}
+	return f
+}
+
+// udpBuffers: the SIP socket asks for 4 MiB, so that a burst is not lost.
+func udpBuffers(*config.Config) finding {
+	const want = 4 << 20
+	text, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		return finding{Step: "buffers", OK: true, Text: "the kernel does not say how large a UDP buffer may be"}
+	}
+	have, _ := strconv.Atoi(strings.TrimSpace(string(text)))
+	f := finding{Step: "buffers", OK: have >= want, Text: fmt.Sprintf("a UDP receive buffer may have %d KiB", have/1024), warns: true}
+	if !f.OK {
+		f.Code, f.Advice = "udp_buffer", fmt.Sprintf("Bursts of SIP may be lost: sysctl -w net.core.rmem_max=%d, and in /etc/sysctl.d.", want)
+	}
+	return f
+}
+
+// clock: certificates, signatures and records depend on it.
+func clock(*config.Config) finding {
+	synchronised, known := clockSynchronised()
+	f := finding{Step: "clock", OK: synchronised, Text: "the clock is synchronised", warns: true}
+	switch {
+	case !known:
+		f.OK, f.Text = true, "the kernel does not say whether the clock is synchronised"
+	case !synchronised:
+		f.Code, f.Text = "clock_not_synchronised", "the clock is not synchronised"
+		f.Advice = "Run a time service (systemd-timesyncd, chrony): records and certificates need the right time."
+	}
+	return f
+}
+
+// sipPorts: can they be listened at? Of a tandem that serves they cannot.
+func sipPorts(cfg *config.Config) finding {
+	for _, text := range cfg.SIP.Listen {
+		l, err := config.ParseListener(text)
+		if err == nil {
+			err = listenOnce(l.Network, l.Address)
+		}
+		switch {
+		case errors.Is(err, syscall.EADDRINUSE):
+			return finding{Step: "sip", Code: "port_taken", Text: text + " is taken", warns: true,
+				Advice: "If that is not this tandem serving, stop what holds it (ss -lunp), or change sip.listen."}
+		case err != nil:
+			return finding{Step: "sip", Code: "port_refused", Text: fmt.Sprintf("%s: %v", text, err),
+				Advice: "Correct sip.listen: the address must be one of this machine's, and ports below 1024 need CAP_NET_BIND_SERVICE."}
+		}
+	}
+	return finding{Step: "sip", OK: true, Text: strings.Join(cfg.SIP.Listen, ", ") + " can be listened at"}
+}
+
+// listenOnce listens, and stops at once.
+func listenOnce(network string, at netip.AddrPort) error {
+	if network == "udp" {
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	}
+	l, err := net.Listen("tcp", at.String())
+	if err == nil {
+		err = l.Close()
+	}
+	return err
+}
+
+// rtpPorts: how many of them are free?
+func rtpPorts(cfg *config.Config) finding {
+	low, high, err := cfg.Media.Ports()
+	if err != nil {
+		return finding{Step: "rtp", Code: "rtp_ports", Text: err.Error()}
+	}
+	free, all := 0, 0
+	for port := uint32(low) + uint32(low)%2; port <= uint32(high); port += 2 {
+		all++
+		if listenOnce("udp", netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port))) == nil {
+			free++
+		}
+	}
+	f := finding{Step: "rtp", OK: free == all, Text: fmt.Sprintf("%d of %d RTP ports are free, for %d calls", free, all, free/2), warns: free > 1}
+	if !f.OK {
+		f.Code, f.Advice = "rtp_ports_taken", "Give media.rtp_ports a range that nothing else uses, away from net.ipv4.ip_local_port_range."
+	}
+	return f
+}
+
+// database: can it be written?
+func database(cfg *config.Config) finding {
+	path, err := store.ParseURL(cfg.Store.URL)
+	if err != nil {
+		return finding{Step: "store", Code: "store_url", Text: err.Error()}
+	}
+	dir := filepath.Dir(path)
+	probe, err := os.CreateTemp(dir, ".tandem-doctor-*")
+	if err != nil {
+		return finding{Step: "store", Code: "store_not_writable", Text: err.Error(), Advice: "Make the folder of store.url, owned by the user tandem runs as."}
+	}
+	_ = probe.Close()
+	if err := os.Remove(probe.Name()); err != nil {
+		return finding{Step: "store", Code: "store_not_writable", Text: err.Error()}
+	}
+	return finding{Step: "store", OK: true, Text: dir + " can be written"}
+}
+
+// firewall is what must be let in, and out.
+func firewall(cfg *config.Config) (rules []string) {
+	for _, name := range cfg.TrunkNames() {
+		t := cfg.Trunks[name]
+		from := "anywhere"
+		if len(t.MediaFrom) > 0 {
+			from = strings.Join(t.MediaFrom, ", ")
+		}
+		rules = append(rules, fmt.Sprintf("firewall for %s: SIP out to and in from %s (%s), RTP out to and in from %s at UDP %s", name, t.Host, t.Transport, from, cfg.Media.RTPPorts))
+	}
+	return rules
+}
