@@ -3,6 +3,7 @@ package sip
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,7 +17,7 @@ import (
 
 // Finding is one thing Examine has looked at.
 type Finding struct {
-	Step  string        // resolve, connect, options, nat, register, call
+	Step  string        // resolve, connect, certificate, options, nat, register, call
 	Fault Fault         // FaultNone = it is well
 	Text  string        // what was seen
 	Took  time.Duration // 0 = nothing was waited for
@@ -85,8 +86,14 @@ func (e *Endpoint) examineTarget(ctx context.Context, t *trunk, at target) (all 
 		if err != nil {
 			return []Finding{{"connect", cmp.Or(FaultOf(err), FaultConnection), fmt.Sprintf("%s: %v", at, err), time.Since(began)}}
 		}
-		_ = conn.Close()
+		defer conn.Close()
 		all = append(all, Finding{Step: "connect", Text: at.String() + " accepts", Took: time.Since(began)})
+		if at.transport == "tls" {
+			found := examineCertificate(ctx, conn, t.secured)
+			if all = append(all, found); found.Fault != FaultNone {
+				return all
+			}
+		}
 		began = time.Now()
 	}
 	claimed, err := e.public(ctx, t, e.socketFor(at.addr.Addr()), at)
@@ -110,6 +117,19 @@ func (e *Endpoint) examineTarget(ctx context.Context, t *trunk, at target) (all 
 	}
 	all = append(all, Finding{Step: "options", Text: text, Took: time.Since(began)})
 	return append(all, seenAs(t, at, claimed, res))
+}
+
+// examineCertificate shakes hands as a call would.
+func examineCertificate(ctx context.Context, conn net.Conn, cfg *tls.Config) Finding {
+	began := time.Now()
+	secure := tls.Client(conn, cfg)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return Finding{"certificate", cmp.Or(FaultOf(err), FaultTLS), legible(err.Error()), time.Since(began)}
+	}
+	state := secure.ConnectionState()
+	leaf := state.PeerCertificates[0] // a server has one
+	text := fmt.Sprintf("%s, %s, good until %s", tls.VersionName(state.Version), leaf.Subject.CommonName, leaf.NotAfter.Format(time.DateOnly))
+	return Finding{Step: "certificate", Text: legible(text), Took: time.Since(began)}
 }
 
 // seenAs compares what we said of ourselves with what the trunk has seen: the

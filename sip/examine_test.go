@@ -1,8 +1,11 @@
 package sip
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -198,4 +201,65 @@ func asResponse(t *testing.T, msg sipmsg.Message) *sipmsg.Response {
 		t.Fatalf("%T is no response", msg)
 	}
 	return res
+}
+
+// What is wrong with a certificate is found before a call is.
+func TestExamineCertificate(t *testing.T) {
+	a, stranger := newAuthority(t), newAuthority(t)
+	soon := time.Now().Add(time.Hour)
+	for _, tt := range []struct {
+		name, cert string
+		until      time.Time
+		change     func(*TrunkConfig)
+		want       []string
+	}{
+		{"good", "carrier.example", soon, func(*TrunkConfig) {}, []string{"resolve ", "connect ", "certificate ", "options ", "nat ", "call "}},
+		{"expired", "carrier.example", time.Now().Add(-time.Minute), func(*TrunkConfig) {}, []string{"resolve ", "connect ", "certificate certificate_expired"}},
+		{"another name", "host7.hosting.example", soon, func(*TrunkConfig) {}, []string{"resolve ", "connect ", "certificate certificate_name"}},
+		{"another authority", "carrier.example", soon, func(t *TrunkConfig) { t.TLS.CA = stranger.pem }, []string{"resolve ", "connect ", "certificate certificate_untrusted"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e, theirs := tlsWorld(t, a, tt.cert, tt.until, tt.change)
+			go func() {
+				for {
+					conn, err := theirs.Accept()
+					if err != nil {
+						return
+					}
+					go refuseAll(conn)
+				}
+			}()
+			all, err := e.Examine(t.Context(), nobody())
+			if got := faults(all); err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("%q, %v, want %q\n%+v", got, err, tt.want, all)
+			}
+		})
+	}
+}
+
+// refuseAll answers OPTIONS with 200, and INVITEs with 404.
+func refuseAll(conn net.Conn) {
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	var head strings.Builder
+	for {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			return
+		}
+		head.WriteString(line)
+		if line != "\r\n" {
+			continue
+		}
+		switch m := parseMessage(head.String(), conn.RemoteAddr()); m.method() {
+		case "OPTIONS":
+			_, _ = conn.Write([]byte(response(m, "200 OK", "x")))
+		case "INVITE":
+			if _, err := io.CopyN(io.Discard, r, int64(len(sdpOffer))); err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte(response(m, "404 Not Found", "x")))
+		}
+		head.Reset()
+	}
 }

@@ -53,7 +53,7 @@ func Examine(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logge
 		return nil, note, err
 	}
 	defer a.close()
-	r := newRoutes(cfg, endpoint)
+	r := newRoutes(cfg, endpoint, nil)
 	for _, name := range trunks {
 		one := Examined{Trunk: name}
 		// The way is asked for once the trunk can be reached at all: its SDP
@@ -83,8 +83,8 @@ func (a *App) examiner() (endpoint *sip.Endpoint, note string, err error) {
 		UserAgent: a.cfg.SIP.UserAgent, T1: a.cfg.SIP.Timers.T1, Examining: true,
 		AllowFrom: config.Networks(a.cfg.SIP.AllowFrom), DNS: a.wire.DNS, Log: a.log,
 	}
-	for _, name := range a.cfg.TrunkNames() {
-		cfg.Trunks = append(cfg.Trunks, trunkOf(a.cfg, name))
+	if cfg.Trunks, err = trunksOf(a.cfg); err != nil {
+		return nil, "", err
 	}
 	for _, text := range a.cfg.SIP.Listen {
 		l, err := config.ParseListener(text)

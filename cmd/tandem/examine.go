@@ -81,9 +81,9 @@ func (r *report) show(w io.Writer) {
 		if f.MS >= 0.1 {
 			took = "  " + time.Duration(f.MS*float64(time.Millisecond)).Round(100*time.Microsecond).String()
 		}
-		fmt.Fprintf(w, "  %-5s %-9s %s%s%s\n", word, f.Step, f.Text, code, took)
+		fmt.Fprintf(w, "  %-5s %-11s %s%s%s\n", word, f.Step, f.Text, code, took)
 		if f.Advice != "" {
-			fmt.Fprintf(w, "                  %s\n", f.Advice)
+			fmt.Fprintf(w, "                    %s\n", f.Advice)
 		}
 	}
 	for _, line := range r.Ladder {
