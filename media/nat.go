@@ -24,5 +24,5 @@ func (s *Stream) reportNAT(theirs netip.Addr) {
 	}
 	s.reported = theirs
 	s.log.Warn("media: the session description names an address that cannot be reached from here; sound is awaited from elsewhere",
-		"addr", theirs, "symmetric", s.pool.cfg.Symmetric)
+		"addr", theirs)
 }

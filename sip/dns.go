@@ -218,27 +218,35 @@ func inHosts(file, host string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// systemDNS asks the servers that a resolv.conf names, one after the other, and
-// over TCP what does not fit a datagram.
+// systemDNS asks the servers that a resolv.conf names.
 func systemDNS(conf string) func(context.Context, []byte) ([]byte, error) {
-	return func(ctx context.Context, query []byte) (response []byte, err error) {
+	return func(ctx context.Context, query []byte) ([]byte, error) {
 		cfg, err := dns.ClientConfigFromFile(conf)
 		if err != nil {
 			return nil, err
 		}
-		for range 2 {
-			for _, server := range cfg.Servers {
-				at := net.JoinHostPort(server, cfg.Port)
-				if response, err = exchange(ctx, "udp", at, query); err == nil && truncated(response) {
-					response, err = exchange(ctx, "tcp", at, query)
-				}
-				if err == nil || ctx.Err() != nil {
-					return response, err
-				}
+		var servers []string
+		for _, server := range cfg.Servers {
+			servers = append(servers, net.JoinHostPort(server, cfg.Port))
+		}
+		return askServers(ctx, servers, query)
+	}
+}
+
+// askServers asks one server after the other, twice, and over TCP for what does
+// not fit a datagram.
+func askServers(ctx context.Context, servers []string, query []byte) (response []byte, err error) {
+	for range 2 {
+		for _, at := range servers {
+			if response, err = exchange(ctx, "udp", at, query); err == nil && truncated(response) {
+				response, err = exchange(ctx, "tcp", at, query)
+			}
+			if err == nil || ctx.Err() != nil {
+				return response, err
 			}
 		}
-		return nil, fmt.Errorf("no DNS server answers: %w", err)
 	}
+	return nil, fmt.Errorf("no DNS server answers: %w", err)
 }
 
 func exchange(ctx context.Context, network, at string, query []byte) ([]byte, error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -216,6 +218,62 @@ func TestSlowDNS(t *testing.T) {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
 	}, z.at(TrunkConfig{Name: "carrier", Host: "carrier.example", Transport: "auto"}))
+}
+
+// TestDNSOverTheNetwork: the first server is dead, the second answers late
+// answers first, and what does not fit a datagram over TCP.
+func TestDNSOverTheNetwork(t *testing.T) {
+	z := newZone()
+	z.set("carrier.example A", address("10.0.0.5"))
+	dead, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dead.Close() // it takes queries and says nothing
+	stream, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	live, err := net.ListenPacket("udp4", stream.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	go func() {
+		b := make([]byte, 4096)
+		for {
+			n, from, err := live.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			late := append([]byte{b[0] ^ 1, b[1]}, b[2:n]...)
+			_, _ = live.WriteTo(late, from)
+			_, _ = live.WriteTo(append([]byte{b[0], b[1], 0x83, 0x80}, b[4:n]...), from) // TC
+		}
+	}()
+	go func() {
+		conn, err := stream.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		size := make([]byte, 2)
+		_, _ = io.ReadFull(conn, size)
+		query := make([]byte, binary.BigEndian.Uint16(size))
+		_, _ = io.ReadFull(conn, query)
+		answer, _ := z.answer(context.Background(), query)
+		_, _ = conn.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
+	}()
+	servers := []string{dead.LocalAddr().String(), live.LocalAddr().String()}
+	r := newResolver(func(ctx context.Context, query []byte) ([]byte, error) { return askServers(ctx, servers, query) })
+	records, err := r.lookup(t.Context(), "carrier.example", dns.TypeA)
+	if err != nil || len(records) != 1 {
+		t.Errorf("%v, %v", records, err)
+	}
+	if _, err := systemDNS("/nowhere/at/all")(t.Context(), nil); err == nil {
+		t.Error("servers without a resolv.conf")
+	}
 }
 
 func FuzzDNSAnswer(f *testing.F) {
