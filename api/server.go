@@ -44,6 +44,7 @@ type Config struct {
 	Operations     Operations
 	Ready          func(ctx context.Context) []Check
 	Numbers        func() Numbers
+	Framed         bool    // pages of other sites may embed the rep's page
 	PublicURL      string  // where browsers find the server; "" = where they asked
 	PerSecond      float64 // writes, per API key
 	PrivateHooks   bool    // webhooks may go to private networks

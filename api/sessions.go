@@ -57,7 +57,7 @@ var signInPage = template.Must(template.New("signin").Parse(`<!doctype html>
 // signInForm is GET /signin.
 func (s *Server) signInForm(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'") // in a frame the token comes by a message
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	return nil, signInPage.Execute(w, r.URL.Query().Get("token"))
 }
@@ -88,6 +88,9 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, _ *caller) (*an
 }
 
 func (s *Server) setSession(w http.ResponseWriter, value string, expires time.Time) {
-	http.SetCookie(w, &http.Cookie{Name: sessionCookie, Value: value, Path: "/", Expires: expires,
-		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode})
+	cookie := &http.Cookie{Name: sessionCookie, Value: value, Path: "/", Expires: expires, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
+	if s.Framed { // a page of another site around ours: a cookie for that pair alone (CHIPS)
+		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
+	}
+	http.SetCookie(w, cookie)
 }

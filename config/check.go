@@ -87,6 +87,7 @@ func (d *decoder) check(c *Config) {
 		}
 	}
 	d.checkLater(c)
+	d.checkOrigins("http.frame_ancestors", c.HTTP.FrameAncestors)
 	channels := 0
 	for _, name := range c.TrunkNames() {
 		t := c.Trunks[name]
@@ -147,6 +148,17 @@ func (d *decoder) checkSIP(s *SIP) {
 	}
 }
 
+// checkOrigins wants what browsers call an origin: it goes into a
+// Content-Security-Policy as it is.
+func (d *decoder) checkOrigins(path string, origins []string) {
+	for i, text := range origins {
+		u, err := url.Parse(text)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != text || strings.ContainsAny(text, " ;,'\"") {
+			d.at(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("%q is not an origin", text), CodeType, "write https://app.example.com")
+		}
+	}
+}
+
 // checkLater refuses what this version cannot honour: a setting that is read
 // and not kept would be worse than none.
 func (d *decoder) checkLater(c *Config) {
@@ -154,7 +166,6 @@ func (d *decoder) checkLater(c *Config) {
 		"http.tls.cert_file":    c.HTTP.TLS.CertFile != "",
 		"http.tls.key_file":     c.HTTP.TLS.KeyFile != "",
 		"http.cors_origins":     len(c.HTTP.CORSOrigins) > 0,
-		"http.frame_ancestors":  len(c.HTTP.FrameAncestors) > 0,
 		"metrics.auth.username": c.Metrics.Auth.Username != "",
 		"tracing.otlp_endpoint": c.Tracing.OTLPEndpoint != "",
 		"log.numbers":           c.Log.Numbers != "masked",

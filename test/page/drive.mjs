@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { chromium } from 'playwright-core'
 
-const { URL: base, ADMIN_KEY, CHROMIUM, SCREENS } = process.env
+const { URL: base, CRM, ADMIN_KEY, CHROMIUM, SCREENS } = process.env
 const links = JSON.parse(process.env.LINKS)
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core'), 'utf8')
 const patience = 30_000
@@ -161,6 +161,21 @@ for (const [name, options] of [['18-narrow', { viewport: { width: 320, height: 6
   await state(page, name)
   await page.context().close()
 }
+
+// --- in a CRM's page, of another site: a phone link is a call
+page = await open()
+await page.goto(CRM)
+await page.getByRole('link', { name: 'Jane Doe' }).click()
+const inside = page.frameLocator('iframe')
+await until(inside, '#status', 'ringing')
+await until(page, '#said', /0100.*Press 1/)
+await state(page, '22-embedded')
+await until(inside, '#status', 'Connected to')
+await inside.locator('#acts').getByRole('button', { name: 'Hang up' }).click()
+await until(page, '#said', 'Call ended')
+const kept = await (await fetch(`${base}/v1/calls?limit=1&metadata[crmId]=0034600001Qk2h0AAB`, { headers: { Authorization: `Bearer ${ADMIN_KEY}` } })).json()
+assert.equal(kept.data.length, 1, 'the link\'s data are the call\'s metadata')
+await page.context().close()
 
 // --- the wallboard, by an API key
 page = await open()

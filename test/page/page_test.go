@@ -29,13 +29,13 @@ media: {rtp_ports: 40000-40999}
 numbers: {default_region: US, allow: ["+1202555"]}
 trunks:
   simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199"]}
-http: {listen: "127.0.0.1:0"}
+http: {listen: "127.0.0.1:0", frame_ancestors: ["%s"]}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
 `
 
 // start makes a tandem with a simulated trunk.
-func start(t *testing.T) *app.App {
+func start(t *testing.T, crm string) *app.App {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -48,7 +48,7 @@ func start(t *testing.T) *app.App {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = trunk.Close() })
-	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
+	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), crm, filepath.Join(t.TempDir(), "t.db"))
 	cfg, problems := config.Read("the test's configuration", text, nil)
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
@@ -103,7 +103,8 @@ func TestEveryStateOfThePage(t *testing.T) {
 	if *update {
 		screens = "screens"
 	}
-	a := start(t)
+	crm := newCRM(t)
+	a := start(t, crm.origin)
 	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "test", Scopes: []string{"admin"}})
 	if err != nil {
 		t.Fatal(err)
@@ -112,11 +113,12 @@ func TestEveryStateOfThePage(t *testing.T) {
 	if err != nil {
 		t.Fatalf("./test/run installs it: %v", err)
 	}
+	crm.tandem, crm.key = "http://"+a.HTTP.String(), key
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	drive := exec.CommandContext(ctx, "node", "drive.mjs")
-	drive.Env = append(os.Environ(), "URL=http://"+a.HTTP.String(), "ADMIN_KEY="+key, "CHROMIUM="+browser, "SCREENS="+screens,
-		"LINKS="+links(t, a, "ana", "ben", "narrow", "dark", "large"))
+	drive.Env = append(os.Environ(), "URL=http://"+a.HTTP.String(), "ADMIN_KEY="+key, "CHROMIUM="+browser, "CRM="+crm.origin, "SCREENS="+screens,
+		"LINKS="+links(t, a, "ana", "ben", "eva", "narrow", "dark", "large"))
 	out, err := drive.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

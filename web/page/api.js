@@ -41,7 +41,7 @@ export const api = {
   change: (patch, etag) => request('PATCH', '/v1/reps/me', patch, etag ? { 'If-Match': etag } : {}),
   test: () => post('/v1/reps/me/verifications'),
   // The key makes a repeated click one call.
-  call: (rep, to) => post('/v1/calls', { rep_id: rep, to }, { 'Idempotency-Key': crypto.randomUUID() }),
+  call: (wanted) => post('/v1/calls', wanted, { 'Idempotency-Key': crypto.randomUUID() }),
   get: (id) => get(`/v1/calls/${id}`),
   calls: (cursor) => get(`/v1/calls?limit=20${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ''}`),
   events: (id) => get(`/v1/calls/${id}/events`),
@@ -50,5 +50,10 @@ export const api = {
   digits: (id, digits) => post(`/v1/calls/${id}/dtmf`, { digits }),
   note: (id, patch) => request('PATCH', `/v1/calls/${id}`, patch),
   quote: (rep, to) => get(`/v1/quote?rep_id=${encodeURIComponent(rep)}&to=${encodeURIComponent(to)}`),
+  // enter uses a sign-in token up; the session's cookie comes with the answer.
+  enter: async (token) => {
+    const res = await fetch('/signin', { method: 'POST', body: new URLSearchParams({ token }), redirect: 'manual' })
+    if (res.type !== 'opaqueredirect') throw new Problem({ code: 'link_expired', detail: text.signedOut })
+  },
   leave: () => post('/signout'),
 }

@@ -19,7 +19,11 @@ const parts = {
   settings: settings((now) => { rep = now; paint() }),
   recent: recent((old) => place(old.to)),
 }
-const parent = frame({ dial: (to) => prefill(to), hangup: () => act('hangup'), toggle: () => attempt(() => parts.settings.toggle()) })
+const parent = frame({
+  token: (token) => api.enter(token).then(start, () => {}),
+  dial: (to, name, metadata) => { parts.dialer.number(to); place(to, name, metadata) },
+  hangup: () => act('hangup'), toggle: () => attempt(() => parts.settings.toggle()),
+})
 
 const paint = () => {
   for (const id of ['dialer', 'settings', 'recent']) show($(id), Boolean(rep))
@@ -37,7 +41,7 @@ const take = (news) => {
   call = news
   sure = false
   parts.recent.put(news)
-  parent.tell(news)
+  parent.status(news)
   if (news.status === 'ended' && news.kind === 'verification') {
     parts.settings.tested(news)
     attempt(() => parts.settings.reload())
@@ -67,14 +71,19 @@ const helpFor = (problem) => {
 }
 
 const send = (what) => attempt(async () => { const news = await what(); if (news?.id) take(news) })
-const place = (to) => send(() => api.call(rep.id, to))
+const place = (to, name, metadata) => send(() => api.call({ rep_id: rep.id, to, contact_name: name, metadata }))
 const act = (what) => call && send(() => api[what](call.id))
 const prefill = (to) => { parts.dialer.number(to); $('to').focus() }
+
+const nobody = () => {
+  show($('sign-in'), true)
+  parent.signIn()
+}
 
 const signedOut = () => {
   rep = null
   paint()
-  show($('sign-in'), true)
+  nobody()
   say($('alert'), text.signedOut)
 }
 
@@ -100,12 +109,14 @@ const start = async () => {
   try {
     await parts.settings.reload()
   } catch (problem) {
-    if (problem.status === 401) return show($('sign-in'), true)
+    if (problem.status === 401) return nobody()
     say($('alert'), problem.message)
     return setTimeout(start, 2000)
   }
   say($('alert'), '')
+  show($('sign-in'), false)
   await parts.recent.load()
+  parent.ready()
   const to = new URLSearchParams(location.search).get('to')
   if (to) prefill(decodeURIComponent(to).replace(/^(tel|callto):(\/\/)?/i, ''))
   live({

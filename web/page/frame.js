@@ -1,23 +1,26 @@
-// frame is the page inside another: messages from the page around it, if that is
-// one of those that may embed us. in: tandem.dial {to}, tandem.hangup,
-// tandem.toggle; out: tandem.status {call}, tandem.ended {call}. A number that
-// comes this way is written into the field; Call stays the rep's to press.
+// frame is the page inside another, one of http.frame_ancestors, which speaks to
+// it by messages. In: tandem.token {token}, tandem.dial {to, name, metadata},
+// tandem.hangup, tandem.toggle. Out: tandem.signin when nobody is signed in,
+// tandem.ready once somebody is, tandem.status and tandem.ended {call}. Others
+// are neither heard nor told.
 export const frame = (act) => {
   const allowed = document.querySelector('meta[name="tandem-parents"]').content.split(' ').filter(Boolean)
-  if (window.parent === window) return { tell: () => {} }
-  let origin = null // of the page around us, once it has spoken
+  const tell = (message) => {
+    if (window.parent !== window) for (const origin of allowed) window.parent.postMessage(message, origin)
+  }
   window.addEventListener('message', (e) => {
     if (e.source !== window.parent || !allowed.includes(e.origin)) return
-    origin = e.origin
-    switch (e.data?.type) {
-      case 'tandem.dial': return act.dial(String(e.data.to ?? ''))
+    const { type, to, name, metadata, token } = e.data ?? {}
+    switch (type) {
+      case 'tandem.token': return act.token(String(token))
+      case 'tandem.dial': return act.dial(String(to ?? ''), name, metadata)
       case 'tandem.hangup': return act.hangup()
       case 'tandem.toggle': return act.toggle()
     }
   })
   return {
-    tell: (call) => {
-      if (origin) window.parent.postMessage({ type: call.status === 'ended' ? 'tandem.ended' : 'tandem.status', call }, origin)
-    },
+    signIn: () => tell({ type: 'tandem.signin' }),
+    ready: () => tell({ type: 'tandem.ready' }),
+    status: (call) => tell({ type: call.status === 'ended' ? 'tandem.ended' : 'tandem.status', call }),
   }
 }
