@@ -18,6 +18,7 @@ type Call struct {
 	Reason          *bridge.Reason    `json:"reason"`
 	ReachedProspect bool              `json:"reached_prospect"`
 	Flags           []bridge.Flag     `json:"flags"`
+	Presses         []bridge.KeyPress `json:"presses"`
 	Banner          Banner            `json:"banner"`
 	EndedBy         *bridge.By        `json:"ended_by"`
 	RepID           *string           `json:"rep_id"`
@@ -112,7 +113,7 @@ func moment(t time.Time) *time.Time {
 func callJSON(r *bridge.Record, now time.Time) Call {
 	c := Call{
 		ID: r.ID, Object: "call", Kind: r.Asked.Kind, RepID: orNull(r.Asked.RepID), RepExternalID: orNull(r.Asked.RepExternal), Status: r.Status, ReachedProspect: r.ReachedProspect,
-		Flags: r.Flags, Banner: banner(r, now),
+		Flags: r.Flags, Presses: r.Presses, Banner: banner(r, now),
 		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), CallerID: r.Asked.CallerID,
 		Legs:        Legs{legJSON(&r.Rep, now), legJSON(&r.Prospect, now)},
 		TalkSeconds: int(r.Talk(now) / time.Second), Metadata: r.Metadata, Disposition: orNull(r.Disposition), Notes: orNull(r.Notes), Sequence: r.Sequence,
@@ -124,6 +125,9 @@ func callJSON(r *bridge.Record, now time.Time) Call {
 	}
 	if c.Flags == nil {
 		c.Flags = []bridge.Flag{}
+	}
+	if c.Presses == nil {
+		c.Presses = []bridge.KeyPress{}
 	}
 	if c.Metadata == nil {
 		c.Metadata = map[string]string{}

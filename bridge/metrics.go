@@ -17,6 +17,7 @@ type Metrics struct {
 	stage     *prometheus.HistogramVec
 	talk      prometheus.Histogram
 	confirmed *prometheus.CounterVec
+	digits    *prometheus.CounterVec
 	oneWay    *prometheus.CounterVec
 	mos       *prometheus.HistogramVec
 	legsUp    *prometheus.GaugeVec
@@ -49,6 +50,7 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 			Buckets: []float64{1, 6, 12, 30, 60, 180, 600, 1800, 3600, 7200}, NativeHistogramBucketFactor: 1.1,
 		}),
 		confirmed: counter("tandem_confirmations_total", "How asking the rep for the key ended; timeout is voicemail, or broken DTMF.", "result"),
+		digits:    counter("tandem_dtmf_digits_total", "Keys that counted, by how they came.", "leg", "method"),
 		oneWay:    counter("tandem_rtp_one_way_legs_total", "Answered legs that nothing was received from.", "leg"),
 		mos: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "tandem_leg_mos", Help: "Estimated listening quality of legs, one sample a leg at its end.",
@@ -65,7 +67,7 @@ func NewMetrics(reg prometheus.Registerer, next Sink, trunks []string) *Metrics 
 	m.billed = counter("tandem_billed_seconds_total", "Time that carriers bill, of legs that have ended.", "leg", "trunk")
 	m.amount = counter("tandem_billed_amount_total", "What ended legs cost by their rates, in units of the currency.", "leg", "trunk", "currency")
 	reg.MustRegister(m.billed, m.amount)
-	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.oneWay, m.mos, m.legsUp, m.legsEnded, m.answered, m.failovers)
+	reg.MustRegister(m.created, m.active, m.ended, m.stage, m.talk, m.confirmed, m.digits, m.oneWay, m.mos, m.legsUp, m.legsEnded, m.answered, m.failovers)
 	m.bear(trunks)
 	return m
 }
@@ -89,6 +91,9 @@ func (m *Metrics) bear(trunks []string) {
 	}
 	for _, result := range confirmations {
 		m.confirmed.WithLabelValues(result)
+	}
+	for method := range confirmedBy {
+		m.digits.WithLabelValues(string(Rep), method.String())
 	}
 	for _, trunk := range trunks {
 		for _, reason := range failedWhy {
@@ -134,6 +139,9 @@ func (m *Metrics) count(r *Record, e Event) {
 			m.active.WithLabelValues(string(step.from)).Dec()
 		}
 		m.active.WithLabelValues(string(step.to)).Inc()
+	}
+	if e.Press != nil && e.Press.Counted {
+		m.digits.WithLabelValues(string(Rep), e.Press.Method).Inc()
 	}
 	switch e.Type {
 	case CallQueued:
