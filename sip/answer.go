@@ -22,7 +22,7 @@ func (l *Leg) answered(a *attempt, res *sipmsg.Response) {
 	f.source = sourceOf(res)
 	f.ack = l.s.ack(&f.Dialog, seqOf(a.req))
 	a.final = true
-	l.t.heard()
+	l.heard(res)
 	if l.main != nil {
 		l.log.Info("sip: second fork answered")
 		l.write(f.ack)

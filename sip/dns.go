@@ -43,6 +43,7 @@ type resolver struct {
 
 type answer struct {
 	records []dns.RR // none = there is no such record
+	failure error    // why nobody could say
 	until   time.Time
 }
 
@@ -62,14 +63,17 @@ func (r *resolver) lookup(ctx context.Context, name string, kind uint16) ([]dns.
 	}
 	known, fresh := r.recall(question)
 	if !fresh {
-		answer, err := r.query(ctx, question)
-		if err != nil && known == nil {
-			return nil, fmt.Errorf("dns: %s %s: %w", dns.TypeToString[kind], name, err)
+		said, err := r.query(ctx, question)
+		if err != nil { // not everybody who asks now is to wait as long
+			said = &answer{failure: err, until: time.Now().Add(shortestTTL)}
 		}
-		if err == nil {
-			known = answer
-			r.remember(question, answer)
+		if err == nil || known == nil {
+			known = said
+			r.remember(question, said)
 		}
+	}
+	if known.failure != nil {
+		return nil, fmt.Errorf("dns: %s %s: %w", dns.TypeToString[kind], name, known.failure)
 	}
 	if len(known.records) == 0 {
 		return nil, fmt.Errorf("dns: %s %s: %w", dns.TypeToString[kind], name, errNoRecord)
@@ -83,11 +87,12 @@ func (r *resolver) recall(question dns.Question) (known *answer, fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known = r.cache[question]
-	if known == nil {
+	now := time.Now()
+	if known == nil || known.failure != nil && !now.Before(known.until) {
 		return nil, false
 	}
-	if now := time.Now(); !now.Before(known.until) {
-		r.cache[question] = &answer{known.records, now.Add(shortestTTL)}
+	if !now.Before(known.until) {
+		r.cache[question] = &answer{records: known.records, until: now.Add(shortestTTL)}
 		return known, false
 	}
 	return known, true

@@ -58,7 +58,14 @@ func (e *Endpoint) Dial(ctx context.Context, inv Invite) (*Leg, error) {
 		return nil, err
 	}
 	for i, at := range targets {
-		l, err := h.dial(ctx, at)
+		if i > 0 && !h.turn(ctx) {
+			if ctx.Err() != nil {
+				err = context.Cause(ctx)
+			}
+			return nil, err
+		}
+		var l *Leg
+		l, err = h.dial(ctx, at)
 		var failed *Error
 		if !errors.As(err, &failed) {
 			return l, err
@@ -77,6 +84,17 @@ func (h *hunt) goOn(failed *Error) bool {
 	late := limit > 0 && time.Since(h.began) >= limit
 	// One that said 100 is alive: it is what lies behind it that is silent.
 	return failed.Elsewhere() && !late && !errors.Is(failed.Err, ErrNoProgress)
+}
+
+// turn waits for the trunk's next calls-per-second slot: another target of the
+// same trunk counts as another call. It is false if that comes too late.
+func (h *hunt) turn(ctx context.Context) bool {
+	if limit := h.inv.Timeouts.Hunt; limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, h.began.Add(limit))
+		defer cancel()
+	}
+	return h.e.Turn(ctx, h.t.Name) == nil
 }
 
 // whereItFits puts TCP before UDP for an INVITE that is too large for a

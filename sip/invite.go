@@ -162,13 +162,21 @@ func (l *Leg) pump(a *attempt) {
 	}
 }
 
+// heard notes that the trunk responds, and what it sees us as.
+func (l *Leg) heard(res *sipmsg.Response) {
+	l.t.heard()
+	if l.t.learn(l.s.Transport, l.s.Public, res) {
+		l.t.reregister()
+	}
+}
+
 // ringing handles a provisional response.
 func (l *Leg) ringing(a *attempt, res *sipmsg.Response) {
 	if a.final || a.reoffer != nil {
 		return
 	}
 	a.provisional, l.s.Provisional = true, true
-	l.t.heard()
+	l.heard(res)
 	l.trying.stop()
 	if l.unwanted() {
 		l.cancel(a)
@@ -211,7 +219,7 @@ func (l *Leg) final(a *attempt, res *sipmsg.Response, acked bool) {
 		return
 	}
 	a.final = true
-	l.t.heard()
+	l.heard(res)
 	l.trying.stop()
 	l.log.Info("sip: INVITE refused", "code", res.StatusCode)
 	if challenged(res) && !l.unwanted() {

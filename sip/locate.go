@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -79,7 +80,9 @@ func (l *locator) targets(ctx context.Context, t *TrunkConfig) ([]target, error)
 func (l *locator) punish(at target, d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if until := time.Now().Add(min(d, longestPenalty)); until.After(l.boxed[at]) {
+	now := time.Now()
+	maps.DeleteFunc(l.boxed, func(_ target, until time.Time) bool { return until.Before(now) })
+	if until := now.Add(min(d, longestPenalty)); until.After(l.boxed[at]) {
 		l.boxed[at] = until
 	}
 }
@@ -103,6 +106,13 @@ func (l *locator) at(trunk string, addr netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.ContainsFunc(l.known[trunk], func(t target) bool { return t.addr.Addr() == addr })
+}
+
+// last returns the targets of a trunk as they were found last.
+func (l *locator) last(trunk string) []target {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.known[trunk])
 }
 
 // holds reports whether a target is one of a trunk's.

@@ -138,7 +138,17 @@ func TestDNSIsAskedOncePerTTL(t *testing.T) {
 		if _, err := r.addresses(t.Context(), "other.example"); err == nil || errors.Is(err, errNoRecord) {
 			t.Errorf("a broken server says %v", err)
 		}
+		// Who asks soon again need not wait for them again.
+		n := z.queries("other.example A")
+		if _, err := r.addresses(t.Context(), "other.example"); err == nil || z.queries("other.example A") != n {
+			t.Errorf("%v after %d queries, not %d", err, z.queries("other.example A"), n)
+		}
 		z.breakDown(false)
+		z.set("other.example A", address("10.0.0.8"))
+		<-time.After(shortestTTL)
+		if addrs, err := r.addresses(t.Context(), "other.example"); err != nil || len(addrs) != 1 {
+			t.Errorf("%v, %v", addrs, err)
+		}
 		// A name that is not there is not asked for again and again.
 		for range 5 {
 			if _, err := r.addresses(t.Context(), "none.example"); !errors.Is(err, errNoRecord) {

@@ -50,9 +50,12 @@ func (e *Endpoint) Public(ctx context.Context, trunk string) (netip.Addr, error)
 	if t == nil {
 		return netip.Addr{}, fmt.Errorf("trunk %s: %w", trunk, ErrNoTrunk)
 	}
-	targets, err := e.locator.targets(ctx, &t.TrunkConfig)
-	if err != nil {
-		return netip.Addr{}, err
+	targets := e.locator.last(trunk) // the call itself will look again
+	if len(targets) == 0 {
+		var err error
+		if targets, err = e.locator.targets(ctx, &t.TrunkConfig); err != nil {
+			return netip.Addr{}, err
+		}
 	}
 	at, err := e.public(ctx, t, e.socketFor(targets[0].addr.Addr()), targets[0])
 	return at.Addr(), err
@@ -81,7 +84,8 @@ func routeSource(hop netip.AddrPort) (netip.Addr, error) {
 
 // learn takes from a response what the trunk has seen our request come from:
 // the received and rport of our Via (RFC 3261 §18.2.1, RFC 3581 §4). It is
-// what a NAT has made of our address. It reports whether that is news.
+// what a NAT has made of our address. It reports whether
+// our address to it is another now.
 func (t *trunk) learn(transport string, sent netip.AddrPort, res *sipmsg.Response) bool {
 	via := res.Via()
 	if via == nil {
@@ -101,7 +105,7 @@ func (t *trunk) learn(transport string, sent netip.AddrPort, res *sipmsg.Respons
 		return false
 	}
 	t.seen = seen
-	return true
+	return !t.Local.Addr().IsValid() && t.LocalName == "" // else what is configured stands
 }
 
 // seenAs is what learn took last; invalid = nothing but what we thought.
