@@ -156,7 +156,7 @@ func openTable(t *testing.T) *kernel.Table {
 func (w *fastWorld) newPool(table *kernel.Table) *Pool {
 	w.t.Helper()
 	pool, err := NewPool(Config{
-		Listen: UDP(46), Bind: netip.IPv4Unspecified(), MinPort: 20000, MaxPort: 20999, Silence: 2 * time.Second, Symmetric: true,
+		Listen: UDP(46), Bind: netip.IPv4Unspecified(), MinPort: 20000, MaxPort: 20999, Silence: 4 * time.Second, Symmetric: true,
 		Kernel: table, DSCP: 46, Fell: func(reason string) { w.mu.Lock(); defer w.mu.Unlock(); w.fell = append(w.fell, reason) },
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
