@@ -75,17 +75,17 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: cfg.Path}).EscapedPath()}
+	source := sourceOf(cfg.Path)
 	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 	var err error
-	if s.writes, err = sql.Open("sqlite", source.String()+pragmas); err != nil {
+	if s.writes, err = sql.Open("sqlite", source+pragmas); err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	s.writes.SetMaxOpenConns(1)
 	if err := s.prepare(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", cfg.Path, err), s.writes.Close())
 	}
-	if s.reads, err = sql.Open("sqlite", source.String()+pragmas+"&_pragma=query_only(1)"); err != nil {
+	if s.reads, err = sql.Open("sqlite", source+pragmas+"&_pragma=query_only(1)"); err != nil {
 		return nil, errors.Join(fmt.Errorf("store: %w", err), s.writes.Close())
 	}
 	s.reads.SetMaxOpenConns(4)
@@ -95,6 +95,12 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s.wait.Go(s.write)
 	s.wait.Go(s.tidy)
 	return s, nil
+}
+
+// sourceOf names a file as the driver wants it.
+func sourceOf(path string) string {
+	source := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath()}
+	return source.String()
 }
 
 // prepare checks the file and brings its schema up to date.

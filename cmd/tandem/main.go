@@ -21,6 +21,8 @@ var commands map[string]command
 
 func init() {
 	commands = map[string]command{
+		"backup":       backupCommand,
+		"restore":      restoreCommand,
 		"serve":        serveCommand,
 		"demo":         demoCommand,
 		"check-config": checkConfigCommand,
