@@ -107,20 +107,37 @@ func TestPresetInvites(t *testing.T) {
 	}
 }
 
+// The REGISTER of each preset that registers.
+func TestPresetRegistrations(t *testing.T) {
+	for _, preset := range config.Presets() {
+		cfg := presetConfig(t, preset)
+		if cfg.Trunks["carrier"].Auth.Mode != "register" {
+			continue
+		}
+		t.Run(preset, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				wire := newTape()
+				endpoint := openPreset(t, cfg, wire)
+				text := ""
+				for !strings.HasPrefix(text, "REGISTER ") {
+					text = <-wire.sent
+				}
+				golden(t, filepath.Join("testdata", "presets", preset+".register.txt"), legibly(text))
+				if err := endpoint.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 var random = regexp.MustCompile(`(branch=z9hG4bK|;tag=|Call-ID: )[A-Z0-9]+`)
 
 // firstRequest is the INVITE of a call on the trunk "carrier", what is random in
 // it made equal.
 func firstRequest(t *testing.T, cfg *config.Config, to string) string {
 	wire := newTape()
-	endpoint, err := sip.Open(sip.Config{
-		UDP: []net.PacketConn{wire}, Trunks: []sip.TrunkConfig{trunkOf(cfg, "carrier")},
-		UserAgent: cfg.SIP.UserAgent, Log: slog.New(slog.DiscardHandler),
-		DNS: everywhere,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	endpoint := openPreset(t, cfg, wire)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
@@ -141,6 +158,25 @@ func firstRequest(t *testing.T, cfg *config.Config, to string) string {
 	if err := endpoint.Close(); err != nil {
 		t.Error(err)
 	}
+	return legibly(text)
+}
+
+// openPreset is tandem's SIP with the one trunk of cfg.
+func openPreset(t *testing.T, cfg *config.Config, wire net.PacketConn) *sip.Endpoint {
+	t.Helper()
+	endpoint, err := sip.Open(sip.Config{
+		UDP: []net.PacketConn{wire}, Trunks: []sip.TrunkConfig{trunkOf(cfg, "carrier")},
+		UserAgent: cfg.SIP.UserAgent, Log: slog.New(slog.DiscardHandler),
+		DNS: everywhere,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endpoint
+}
+
+// legibly writes a message with what is random in it made equal.
+func legibly(text string) string {
 	return strings.ReplaceAll(random.ReplaceAllString(text, "${1}RANDOM"), "\r\n", "\n") + "\n"
 }
 
