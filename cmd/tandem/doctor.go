@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"tandem/cmd/app"
 	"tandem/config"
 	"tandem/store"
 )
@@ -51,7 +52,7 @@ func doctor(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 // configuration.
 func examineMachine(cfg *config.Config) report {
 	r := report{Subject: "this machine", Ready: true, Notes: firewall(cfg)}
-	for _, look := range []func(*config.Config) finding{fileLimit, udpBuffers, clock, sipPorts, rtpPorts, database} {
+	for _, look := range []func(*config.Config) finding{fileLimit, udpBuffers, clock, sipPorts, rtpPorts, soundPath, database} {
 		f := look(cfg)
 		r.Ready = r.Ready && (f.OK || f.warns)
 		r.Findings = append(r.Findings, f)
@@ -100,6 +101,20 @@ func clock(*config.Config) finding {
 	case !synchronised:
 		f.Code, f.Text = "clock_not_synchronised", "the clock is not synchronised"
 		f.Advice = "Run a time service (systemd-timesyncd, chrony): records and certificates need the right time."
+	}
+	return f
+}
+
+// soundPath: by the kernel, or by the process?
+func soundPath(cfg *config.Config) finding {
+	path, why := app.MediaPath(cfg)
+	f := finding{Step: "path", OK: path == "kernel" || cfg.Media.FastPath == "user", Text: fmt.Sprintf("sound takes the %s path: %s", path, why),
+		warns: cfg.Media.FastPath != "kernel"}
+	if !f.OK {
+		f.Code, f.Advice = "user_path", "The kernel path needs Linux 6.6, CAP_BPF and CAP_NET_ADMIN; README says how to give them. Calls work without it, at more cost."
+		if !f.warns {
+			f.Advice = "media.fast_path: kernel refuses to start without it. Grant what is missing (README says how), or set auto."
+		}
 	}
 	return f
 }

@@ -126,8 +126,8 @@ func (t *Table) load() error {
 // loadRefused says why the kernel did not take the program.
 func loadRefused(err error) error {
 	switch {
-	case errors.Is(err, os.ErrPermission):
-		return refuse(Capability, "this process may not load eBPF: give it CAP_BPF and CAP_NET_ADMIN (%w)", err)
+	case errors.Is(err, os.ErrPermission): // the rest of err guesses at memory limits
+		return refuse(Capability, "this process may not load eBPF: give it CAP_BPF and CAP_NET_ADMIN (%w)", os.ErrPermission)
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, syscall.ENOSYS):
 		return refuse(TooOld, "this kernel cannot run it, Linux 6.6 can (%w)", err)
 	}
