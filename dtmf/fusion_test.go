@@ -168,3 +168,59 @@ func FuzzRed(f *testing.F) {
 		}
 	})
 }
+
+// FuzzReceiver gives a receiver events, sound and INFO in any order, of any shape.
+// Whatever comes, every key that went down comes up, and nothing allocates.
+func FuzzReceiver(f *testing.F) {
+	f.Add([]byte{0, 0, 0, 160, 1, 10, 0, 160, 1, 0, 0, 160, 1, 138, 3, 32})
+	f.Add([]byte{2, 9, 9, 9, 9, 9, 9, 9, 1, 0, 0, 9, 9, 9, 9, 9, 3, 5})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := NewReceiver(Config{InBand: true, Events: []EventType{{101, 8000}, {102, 48000}}})
+		now := time.Unix(1000, 0)
+		got, tone := make([]Press, 0, 4096), make([]int16, 160)
+		ts := uint32(0)
+		play := func() {
+			got = got[:0]
+			for rest := data; len(rest) >= 8; rest = rest[8:] {
+				b := rest[:8]
+				ts += uint32(b[1])<<4 | uint32(b[2])
+				now = now.Add(time.Duration(b[3]) * time.Millisecond)
+				switch b[0] % 5 {
+				case 0, 1:
+					got = r.Event(now, EventPacket{PT: 101 + b[0]%2, SSRC: uint32(b[1] % 3), Seq: uint16(b[2]), Timestamp: ts, Marker: b[3]&1 != 0, Payload: b[4:]}, got)
+				case 2:
+					for i := range tone {
+						tone[i] = int16(b[4+i%4]) << 7
+					}
+					got = r.Audio(now, ts, tone, got)
+				case 3:
+					got = r.Info(now, digits[b[4]%16], 0, got)
+				case 4:
+					got = r.Idle(now, got)
+				}
+			}
+			got = r.Audio(now, ts+100000, tone, got) // a gap ends what sounds
+			got = r.Idle(now.Add(time.Second), got)
+		}
+		if len(data) > 1600 {
+			return
+		}
+		if n := testing.AllocsPerRun(1, play); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+		down := make(map[byte]int)
+		for _, p := range got {
+			switch {
+			case p.Down():
+				down[p.Digit]++
+			case p.Up:
+				down[p.Digit]--
+			}
+		}
+		for key, n := range down {
+			if n != 0 {
+				t.Errorf("%c: %d more went down than came up", key, n)
+			}
+		}
+	})
+}

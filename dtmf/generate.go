@@ -26,18 +26,27 @@ const senderTwist = 2
 // level dBm0, the high one 2 dB above it. The edges are ramped over 3 ms, so that
 // they do not click.
 func AppendTone(dst []int16, digit byte, d time.Duration, level float64) []int16 {
+	n := int(d.Seconds() * rate)
+	return AppendTonePart(dst, digit, 0, n, n, level)
+}
+
+// AppendTonePart appends n samples of AppendTone's, from sample from on; whole is
+// how many there are in all, 0 while that is not known.
+func AppendTonePart(dst []int16, digit byte, from, n, whole int, level float64) []int16 {
 	i := strings.IndexByte(keys, digit)
 	if i < 0 {
 		return dst
 	}
 	low, high := lows[i/4], highs[i%4]
 	// 0 dBm0 is a sine of 3.14 dB below the G.711 overload point (ITU-T G.711).
-	peak := 32124 * math.Pow(10, (level-3.14)/20)
-	n := int(d.Seconds() * rate)
+	peak := fullScale * math.Pow(10, (level-3.14)/20)
 	higher := peak * math.Pow(10, senderTwist/20.0)
 	const ramp = 24
-	for t := range n {
-		edge := min(1, float64(min(t+1, n-t))/ramp)
+	for t := from; t < from+n; t++ {
+		edge := min(1, float64(t+1)/ramp)
+		if whole > 0 {
+			edge = max(0, min(edge, float64(whole-t)/ramp))
+		}
 		phase := 2 * math.Pi * float64(t) / rate
 		dst = append(dst, int16(edge*(peak*math.Sin(low*phase)+higher*math.Sin(high*phase))))
 	}

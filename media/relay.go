@@ -165,6 +165,10 @@ func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, as
 	if p := s.playing; p != nil && !p.under {
 		return
 	}
+	if kind == event && s.theirs.eventPT == 0 && !aside {
+		s.speakEvent(now, h, payload)
+		return
+	}
 	pt, ok := s.numberOf(h, kind)
 	if !ok {
 		if !aside {

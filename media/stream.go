@@ -47,8 +47,11 @@ type Stream struct {
 	relayed   time.Time // when the other leg's sound came last
 	aside     pressed   // the key that is relayed beside the sound …
 	asideTS   uint32    // … and its timestamp here
-	said      string    // what we described last
-	fed       *flow     // what the kernel sends in our name
+	tone      [frameSamples]int16
+	spoken    pressed // the key that is relayed as tones …
+	spokenTo  uint16  // … and how far, ticks
+	said      string  // what we described last
+	fed       *flow   // what the kernel sends in our name
 
 	meter  *meter         // nil = nobody counts
 	lane   *lane          // nil = readers of its own

@@ -376,7 +376,9 @@ func TestRingingGivesWayAtOnceAndComesBack(t *testing.T) {
 	})
 }
 
-func TestKeyThatCannotBePassedOnIsNoGap(t *testing.T) {
+// TestKeyForALegWithoutEventsIsPassedOnAsTones: in place of each packet of the
+// event that tells of more, a frame of its tones; its copies leave no gap.
+func TestKeyForALegWithoutEventsIsPassedOnAsTones(t *testing.T) {
 	inBubble(t, func(w *world) {
 		noKeys := strings.ReplaceAll(string(w.jane.sdp()), " 101\r\na=rtpmap:101 telephone-event/8000", "")
 		if err := w.prospect.Accept([]byte(noKeys)); err != nil {
@@ -388,10 +390,17 @@ func TestKeyThatCannotBePassedOnIsNoGap(t *testing.T) {
 		w.ana.packet(noisePT, w.ana.ts, []byte{60})
 		w.ana.talk(5, 0)
 		got := w.jane.heard()
-		if len(got) != 10 {
+		if len(got) != 16 {
 			t.Errorf("%d packets", len(got))
 		}
 		wantLine(t, got)
+		var heard Clip
+		for _, p := range got {
+			heard.samples = PCMA.Decode(heard.samples, p.data[rtpHeader:])
+		}
+		if keys := heard.Keys(); keys != "5" {
+			t.Errorf("heard the keys %q", keys)
+		}
 	})
 }
 
