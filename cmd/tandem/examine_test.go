@@ -170,7 +170,7 @@ func TestCheckConfigOnlineAndDoctor(t *testing.T) {
 			t.Errorf("%+v says not what to change", f)
 		}
 	}
-	if strings.Join(steps, " ") != "files buffers clock sip rtp store" || len(machine.Notes) != 1 || !strings.Contains(machine.Notes[0], "firewall") {
+	if strings.Join(steps, " ") != "files buffers clock sip rtp path store" || len(machine.Notes) != 1 || !strings.Contains(machine.Notes[0], "firewall") {
 		t.Errorf("%q, %q", steps, machine.Notes)
 	}
 	if reports[1].Ready || len(reports[1].Ladder) == 0 {
