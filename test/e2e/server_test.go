@@ -12,9 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -54,6 +56,7 @@ type server struct {
 	path, config, key, url string
 	sip, rtp               int // its UDP port; the first of its 80 RTP ports
 	env                    []string
+	wrap                   []string // a command that runs another: how the process is started
 	process                *exec.Cmd
 	log                    logBuffer
 }
@@ -149,7 +152,8 @@ func (s *server) createKey() {
 }
 
 func (s *server) command(args ...string) *exec.Cmd {
-	c := exec.Command(s.path, args...)
+	line := append(append(slices.Clone(s.wrap), s.path), args...)
+	c := exec.Command(line[0], line[1:]...)
 	c.Env = append(os.Environ(), s.env...)
 	return c
 }
@@ -271,5 +275,28 @@ func (s *server) hangup(id string) {
 	s.Helper()
 	if code, problem := s.do("POST", "/v1/calls/"+id+"/hangup", ""); code >= 300 {
 		s.Fatalf("hangup: %d %v", code, problem)
+	}
+}
+
+// trunk is the live state of a trunk.
+func (s *server) trunk(name string) map[string]any {
+	s.Helper()
+	_, list := s.do("GET", "/v1/trunks", "")
+	all, _ := list["data"].([]any)
+	for _, one := range all {
+		if trunk, ok := one.(map[string]any); ok && trunk["name"] == name {
+			return trunk
+		}
+	}
+	s.Fatalf("no trunk %s in %v", name, list)
+	return nil
+}
+
+// stop ends the process as an operator does.
+func (s *server) stop() {
+	s.Helper()
+	_ = s.process.Process.Signal(syscall.SIGTERM)
+	if err := s.process.Wait(); err != nil {
+		s.Errorf("stop: %v", err)
 	}
 }
