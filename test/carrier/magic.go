@@ -54,7 +54,9 @@ func rep(then Script) Script {
 			return
 		}
 		c.Answer(RepTone)
-		if c.Listen() && c.Wait(2700*time.Millisecond) {
+		// At any speed: tones right after the answer are the line's, not a key.
+		settled := time.Duration(float64(450*time.Millisecond) * c.c.opts.Speed)
+		if c.Listen() && c.Wait(max(2700*time.Millisecond, settled)) {
 			then(c)
 		}
 	}
