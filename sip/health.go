@@ -26,13 +26,17 @@ func (e *Endpoint) watch(ctx context.Context, t *trunk) {
 	every := t.Keepalive.Every
 	timer := time.NewTimer(time.Duration(rand.Int64N(int64(min(every, time.Second)))))
 	defer timer.Stop()
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-t.look:
+			timer.Reset(max(0, time.Until(last.Add(soonest))))
+			continue
 		}
+		last = time.Now()
 		e.check(t)
 		// Not all trunks at the same instant, now and after a restart.
 		timer.Reset(every*9/10 + time.Duration(rand.Int64N(int64(every/5)+1)))

@@ -21,6 +21,8 @@ const (
 	unregisterTimeout = 2 * time.Second
 	// longestExpires bounds what a Min-Expires can make us ask for.
 	longestExpires = 24 * time.Hour
+	// soonest is how long after one round another may follow that is not due yet.
+	soonest = time.Second
 	// A registration that failed is tried again after a while that grows: soon
 	// where nobody answered, and not so soon where we were refused, for some
 	// registrars lock out who insists.
@@ -64,17 +66,30 @@ func (r *registrar) run(quit context.Context) {
 	defer r.t.registration.Unlock()
 	r.quit = quit
 	for r.quit.Err() == nil {
-		wait := r.round()
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-r.t.again: // what was registered does not hold any more
-			timer.Stop()
-		case <-r.quit.Done():
-			timer.Stop()
-		}
+		began := time.Now()
+		r.sleep(began, r.round())
 	}
 	r.leave()
+}
+
+// sleep waits until the next round is due. What was registered may come not to
+// hold before; but whoever closes each connection at once is not asked at once
+// each time, and while we are backing off nothing hastens us.
+func (r *registrar) sleep(began time.Time, wait time.Duration) {
+	due := time.NewTimer(wait)
+	defer due.Stop()
+	for {
+		select {
+		case <-due.C:
+			return
+		case <-r.quit.Done():
+			return
+		case <-r.t.again:
+			if r.failures == 0 {
+				due.Reset(max(0, time.Until(began.Add(soonest))))
+			}
+		}
+	}
 }
 
 // round registers once, and returns how long that is good for.

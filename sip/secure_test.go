@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -277,6 +278,32 @@ func TestBrokenConnectionIsRebuilt(t *testing.T) {
 	}()
 	if s := e.Trunks()[0]; !s.Registered {
 		t.Errorf("%+v", s)
+	}
+}
+
+// A trunk that closes every connection at once is not connected to again and
+// again.
+func TestConnectionsThatDoNotLastAreNoStorm(t *testing.T) {
+	var connections atomic.Int32
+	_, theirs := tlsWorld(t, newAuthority(t), "carrier.example", time.Now().Add(time.Hour), func(t *TrunkConfig) {
+		t.Register = Register{Expires: time.Hour}
+		t.Keepalive = Keepalive{Every: time.Hour}
+	})
+	enough := time.After(2500 * time.Millisecond)
+	go func() {
+		for {
+			conn, err := theirs.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			_ = conn.(*tls.Conn).Handshake()
+			_ = conn.Close()
+		}
+	}()
+	<-enough
+	if n := connections.Load(); n < 1 || n > 12 {
+		t.Errorf("%d connections in 2.5 s", n)
 	}
 }
 
