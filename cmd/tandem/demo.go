@@ -19,6 +19,7 @@ import (
 
 	"tandem/bridge"
 	"tandem/cmd/app"
+	"tandem/cmd/scan"
 	"tandem/config"
 	"tandem/store"
 	"tandem/test/carrier"
@@ -37,6 +38,7 @@ type demonstration struct {
 	carrier *carrier.Carrier
 	spare   *carrier.Carrier // the second trunk of its routes
 	phone   *http.Server     // the visitor's, nil = the rep's phone answers by itself
+	wire    *scan.Recorder   // what passes the trunk
 	key     string
 	dir     string
 	out     io.Writer
@@ -96,7 +98,7 @@ func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 // startDemo starts both ends. Nothing is installed or left: the store is in a
 // folder of its own, and taken ports are gone round.
 func startDemo(speed float64, you *visitor, out io.Writer) (_ *demonstration, err error) {
-	d := &demonstration{out: out}
+	d := &demonstration{out: out, wire: new(scan.Recorder)}
 	if d.dir, err = os.MkdirTemp("", "tandem-demo-"); err != nil {
 		return nil, err
 	}
@@ -114,10 +116,10 @@ func startDemo(speed float64, you *visitor, out io.Writer) (_ *demonstration, er
 			return carrier.Magic(number)
 		}
 	}
-	if d.carrier, err = openCarrier("127.0.0.1:5070", speed, phones); err != nil {
+	if d.carrier, err = d.openCarrier("127.0.0.1:5070", speed, phones); err != nil {
 		return nil, err
 	}
-	if d.spare, err = openCarrier("127.0.0.1:5071", speed, carrier.Spare); err != nil {
+	if d.spare, err = d.openCarrier("127.0.0.1:5071", speed, carrier.Spare); err != nil {
 		return nil, err
 	}
 	cfg, problems := config.Read("the demo's configuration", fmt.Appendf(nil, `version: 1
@@ -182,14 +184,18 @@ Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_external_id":"ana","to":"%[
 }
 
 // openCarrier opens a simulated trunk at addr, or where there is room.
-func openCarrier(addr string, speed float64, script func(string) carrier.Script) (*carrier.Carrier, error) {
+func (d *demonstration) openCarrier(addr string, speed float64, script func(string) carrier.Script) (*carrier.Carrier, error) {
 	conn, err := listenUDP(addr, "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	return carrier.Open(conn, carrier.Options{User: "demo", Password: "demo", Speed: speed, Script: script,
+	return carrier.Open(d.wire.Conn(conn), carrier.Options{User: "demo", Password: "demo", Speed: speed, Script: script,
 		ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
-			return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
+			conn, err := net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
+			if err != nil {
+				return nil, err
+			}
+			return d.wire.Conn(conn), nil
 		}})
 }
 
@@ -295,6 +301,7 @@ func (d *demonstration) oneCall(dir string) error {
 	if record.Ending.Outcome != bridge.Completed {
 		return fmt.Errorf("the call ended %s (%s)", record.Ending.Outcome, record.Ending.Reason)
 	}
+	d.wire.Stop() // one call is enough to look at
 	return d.judge(dir, record.Talk(record.EndedAt))
 }
 
@@ -356,6 +363,14 @@ func (d *demonstration) judge(dir string, talk time.Duration) error {
 			errs = append(errs, fmt.Errorf("the %s heard the other for %v of %v", name, got, talk))
 		}
 	}
+	packets, err := os.Create(filepath.Join(dir, "call.pcap"))
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(d.wire.Write(packets), packets.Close()); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.out, "Packets: %s (Wireshark opens it; tandem dtmf scan finds the 1 in it)\n", packets.Name())
 	if n := calls[1].Heard().Events; n > 0 {
 		errs = append(errs, fmt.Errorf("the prospect got %d packets of the rep's key", n))
 	}

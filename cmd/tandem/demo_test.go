@@ -31,6 +31,11 @@ func TestDemoOnce(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	out.Reset()
+	packets := filepath.Join(dir, "call.pcap")
+	if code := dispatch([]string{"dtmf", "scan", packets}, nil, &out, &errs); code != 0 || strings.Count(out.String(), "\n") != 1 || !strings.HasSuffix(out.String(), "\t1\trfc4733\n") {
+		t.Errorf("exit %d, the 1 in the capture: %q %s", code, out.String(), errs.String())
+	}
 }
 
 func TestCommandLine(t *testing.T) {
