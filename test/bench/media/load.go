@@ -28,7 +28,7 @@ const (
 // stream is one direction of one call, as its far end sends it.
 type stream struct {
 	fd     int
-	to     syscall.RawSockaddrInet4
+	to     atomic.Pointer[syscall.RawSockaddrInet4]
 	packet [octets]byte
 	seq    uint16
 	ts     uint32
@@ -100,13 +100,18 @@ func (l *load) aim(calls []ports) {
 
 func (l *load) add(fd int, port uint16, id uint32) {
 	s := &stream{fd: fd, seq: uint16(id), ts: id}
-	s.to = syscall.RawSockaddrInet4{Family: syscall.AF_INET, Addr: [4]byte{127, 0, 0, 1}, Port: port<<8 | port>>8}
+	s.aim(port)
 	s.packet[0] = 0x80
 	binary.BigEndian.PutUint32(s.packet[8:], 0x10000000+id)
 	for i := 20; i < octets; i++ {
 		s.packet[i] = byte(0x10 + i%64) // not silence
 	}
 	l.streams = append(l.streams, s)
+}
+
+// aim has the stream go to a port from now on.
+func (s *stream) aim(port uint16) {
+	s.to.Store(&syscall.RawSockaddrInet4{Family: syscall.AF_INET, Addr: [4]byte{127, 0, 0, 1}, Port: port<<8 | port>>8})
 }
 
 // run sends and receives until end is called.
@@ -188,7 +193,7 @@ func (b *burst) add(s *stream, now time.Time) int {
 	binary.BigEndian.PutUint64(s.packet[stampAt:], uint64(now.UnixNano()))
 	b.parts[b.n] = syscall.Iovec{Base: &s.packet[0], Len: octets}
 	b.messages[b.n].header = syscall.Msghdr{
-		Name: (*byte)(unsafe.Pointer(&s.to)), Namelen: syscall.SizeofSockaddrInet4, Iov: &b.parts[b.n], Iovlen: 1,
+		Name: (*byte)(unsafe.Pointer(s.to.Load())), Namelen: syscall.SizeofSockaddrInet4, Iov: &b.parts[b.n], Iovlen: 1,
 	}
 	b.n++
 	return b.n

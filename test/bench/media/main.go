@@ -7,6 +7,10 @@
 // and a machine that does nothing else:
 //
 //	go run ./test/bench/media -rounds 5 -for 10s -out bench
+//	go run ./test/bench/media -soak 10m -calls 500
+//
+// The second does to calls what happens to calls, by the kernel path, and fails
+// if memory grows, or a flow, a port or a file is left.
 package main
 
 import (
@@ -34,6 +38,7 @@ func main() {
 	counts := flag.String("calls", "50,300,1000", "how many calls")
 	only := flag.String("only", "", "names of targets, with commas; all if empty")
 	out := flag.String("out", "media-bench", "files to write: NAME.md and NAME.svg")
+	soaking := flag.Duration("soak", 0, "instead: have calls of this many held, moved, prompted and ended at random for so long")
 	flag.Parse()
 	var err error
 	switch {
@@ -41,6 +46,8 @@ func main() {
 		err = relay(*mode)
 	case os.Getenv(alone) == "":
 		err = again()
+	case *soaking > 0:
+		err = soak(*counts, *soaking)
 	default:
 		err = bench(*rounds, *counts, *only, *warm, *length, *out)
 	}
@@ -59,9 +66,16 @@ func again() error {
 	return cmd.Run()
 }
 
-func bench(rounds int, counts, only string, warm, length time.Duration, out string) error {
+func loopback() error {
 	if text, err := exec.Command("ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
 		return fmt.Errorf("ip: %w: %s", err, text)
+	}
+	return nil
+}
+
+func bench(rounds int, counts, only string, warm, length time.Duration, out string) error {
+	if err := loopback(); err != nil {
+		return err
 	}
 	loads, err := numbers(counts)
 	if err != nil {

@@ -5,9 +5,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,7 +21,8 @@ type result struct {
 	sent    int
 	skipped int           // which the load had no time to send
 	process time.Duration // CPU of the relay for one relayed packet
-	machine time.Duration // and of everything
+	all     time.Duration // and of the far ends, and of the kernel's threads for packets
+	machine time.Duration // and of everything on the machine, whatever it does
 	delays  [3]time.Duration
 	memory  int64   // octets, resident
 	allocs  float64 // a packet; negative = not known
@@ -35,22 +38,22 @@ func run(name string, t target, calls int, warm, length time.Duration) (r result
 	if err != nil {
 		return r, err
 	}
-	all, err := t.start(calls, l.a.at, l.b.at)
+	ports, err := t.start(calls, l.a.at, l.b.at)
 	if err != nil {
 		return r, err
 	}
-	l.aim(all)
+	l.aim(ports)
 	l.run()
 	time.Sleep(warm)
 
 	mallocs := t.allocs()
 	asking := t.allocs() - mallocs // which allocates, too
 	began := time.Now()
-	process, machine := processTime(t.pid()), machineTime()
+	process, all, machine := processTime(t.pid()), packetTime(), machineTime()
 	l.to.Store(began.Add(length).UnixNano())
 	l.from.Store(began.UnixNano())
 	time.Sleep(length)
-	process, machine = processTime(t.pid())-process, machineTime()-machine
+	process, all, machine = processTime(t.pid())-process, packetTime()-all, machineTime()-machine
 	if mallocs >= 0 {
 		mallocs = t.allocs() - mallocs - 2*asking
 	}
@@ -66,7 +69,8 @@ func run(name string, t target, calls int, warm, length time.Duration) (r result
 	if len(delays) == 0 {
 		return r, fmt.Errorf("%s relayed none of %d packets", name, r.sent)
 	}
-	r.process, r.machine = process/time.Duration(len(delays)), machine/time.Duration(len(delays))
+	each := time.Duration(len(delays))
+	r.process, r.all, r.machine = process/each, (process+all)/each, machine/each
 	r.allocs = float64(max(mallocs, -1)) / float64(len(delays))
 	slices.Sort(delays)
 	for i, q := range quantiles {
@@ -94,6 +98,29 @@ func programCost(pid int) time.Duration {
 	}
 	return time.Duration((after - ns) / (more - runs))
 }
+
+// packetTime is what the far ends, which are this process, and the kernel's
+// threads for packets have used. A packet by loopback is worked on by whoever
+// sends it, or by those.
+func packetTime() time.Duration {
+	sum := processTime(os.Getpid())
+	for _, pid := range softirqs() {
+		sum += processTime(pid)
+	}
+	return sum
+}
+
+// softirqs finds the kernel's threads for packets.
+var softirqs = sync.OnceValue(func() (pids []int) {
+	names, _ := filepath.Glob("/proc/[0-9]*/comm")
+	for _, name := range names {
+		if text, err := os.ReadFile(name); err == nil && strings.HasPrefix(string(text), "ksoftirqd/") {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+})
 
 // processTime is what a process's threads have used.
 func processTime(pid int) (sum time.Duration) {

@@ -24,7 +24,7 @@ func plot(cells []result) string {
 	width, height := 2*(panelWidth+margin)+margin, panelHeight+2*margin+20
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", width, height)
-	panel(&b, cells, margin, "CPU of the machine for a relayed packet, µs", func(r result) float64 { return micros(r.machine) })
+	panel(&b, cells, margin, "CPU for a relayed packet, with its far ends, µs", func(r result) float64 { return micros(r.all) })
 	panel(&b, cells, 2*margin+panelWidth, "one-way delay, median, µs", func(r result) float64 { return micros(r.delays[0]) })
 	x := margin
 	for _, t := range targets {

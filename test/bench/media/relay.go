@@ -15,6 +15,7 @@ import (
 	"runtime"
 
 	"tandem/media"
+	"tandem/media/kernel"
 )
 
 const firstPort, lastPort = 20000, 29999
@@ -61,46 +62,64 @@ func relay(mode string) error {
 
 // tandem relays with package media.
 func tandem(mode string, o order) (all []ports, err error) {
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	table, err := media.OpenKernel(media.PathConfig{Mode: mode, Interfaces: "lo", Bind: o.A.Addr(), Flows: 2 * o.Calls, Log: log})
+	b, err := openBridge(mode, 2*o.Calls)
 	if err != nil {
 		return nil, err
 	}
-	pool, err := media.NewPool(media.Config{
-		Listen: media.UDP(46), Bind: o.A.Addr(), MinPort: firstPort, MaxPort: lastPort, Symmetric: true, Log: log,
-		Kernel: table, DSCP: 46, Fell: func(why string) { log.Warn("not by the kernel", "err", why) },
-	})
-	if err != nil {
-		return nil, err
-	}
-	side := media.Side{Address: o.A.Addr(), Codecs: []media.Codec{media.PCMU}, EventPT: 101}
 	for range o.Calls {
-		a, b, err := pool.OpenPair(side, side)
+		_, _, p, err := b.call(o.A, o.B)
 		if err != nil {
 			return nil, err
 		}
-		var p ports
-		for _, leg := range []struct {
-			stream *media.Stream
-			far    netip.AddrPort
-			port   *uint16
-		}{{a, o.A, &p.A}, {b, o.B, &p.B}} {
-			if err := leg.stream.Accept(describe(leg.far)); err != nil {
-				return nil, err
-			}
-			if *leg.port, err = audioPort(leg.stream.Offer()); err != nil {
-				return nil, err
-			}
-		}
-		media.Join(a, b)
 		all = append(all, p)
 	}
 	return all, nil
 }
 
+// bridge is what of tandem carries sound.
+type bridge struct {
+	table *kernel.Table
+	pool  *media.Pool
+}
+
+func openBridge(mode string, flows int) (b bridge, err error) {
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	here := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if b.table, err = media.OpenKernel(media.PathConfig{Mode: mode, Interfaces: "lo", Bind: here, Flows: flows, Log: log}); err != nil {
+		return b, err
+	}
+	b.pool, err = media.NewPool(media.Config{
+		Listen: media.UDP(46), Bind: here, MinPort: firstPort, MaxPort: lastPort, Symmetric: true, Log: log,
+		Kernel: b.table, DSCP: 46, Fell: func(why string) { log.Warn("not by the kernel", "err", why) },
+	})
+	return b, err
+}
+
+// call joins two far ends.
+func (b bridge) call(atA, atB netip.AddrPort) (legA, legB *media.Stream, p ports, err error) {
+	side := media.Side{Address: atA.Addr(), Codecs: []media.Codec{media.PCMU}, EventPT: 101}
+	if legA, legB, err = b.pool.OpenPair(side, side); err != nil {
+		return nil, nil, p, err
+	}
+	for _, leg := range []struct {
+		stream *media.Stream
+		far    netip.AddrPort
+		port   *uint16
+	}{{legA, atA, &p.A}, {legB, atB, &p.B}} {
+		if err := leg.stream.Accept(describe(leg.far, "sendrecv")); err != nil {
+			return nil, nil, p, err
+		}
+		if *leg.port, err = audioPort(leg.stream.Offer()); err != nil {
+			return nil, nil, p, err
+		}
+	}
+	media.Join(legA, legB)
+	return legA, legB, p, nil
+}
+
 // describe is a far end's session description.
-func describe(at netip.AddrPort) []byte {
-	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio %d RTP/AVP 0\r\n", at.Addr(), at.Port())
+func describe(at netip.AddrPort, direction string) []byte {
+	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %[1]s\r\nt=0 0\r\nm=audio %d RTP/AVP 0\r\na=%s\r\n", at.Addr(), at.Port(), direction)
 }
 
 // goroutines relays as most bridges in Go do.

@@ -44,11 +44,11 @@ func (r *rtpengine) start(calls int, a, b netip.AddrPort) (all []ports, err erro
 	}
 	for i := range calls {
 		call := fmt.Sprintf("bench-%d", i)
-		towardB, err := r.ask(map[string]string{"command": "offer", "call-id": call, "from-tag": "a", "ICE": "remove", "sdp": string(describe(a))})
+		towardB, err := r.ask(map[string]string{"command": "offer", "call-id": call, "from-tag": "a", "ICE": "remove", "sdp": string(describe(a, "sendrecv"))})
 		if err != nil {
 			return nil, err
 		}
-		towardA, err := r.ask(map[string]string{"command": "answer", "call-id": call, "from-tag": "a", "to-tag": "b", "ICE": "remove", "sdp": string(describe(b))})
+		towardA, err := r.ask(map[string]string{"command": "answer", "call-id": call, "from-tag": "a", "to-tag": "b", "ICE": "remove", "sdp": string(describe(b, "sendrecv"))})
 		if err != nil {
 			return nil, err
 		}
