@@ -12,6 +12,7 @@ check: ## the quick half: vet and staticcheck
 bench:
 	go test -run '^$$' -bench . ./dtmf ./media ./store
 	go run ./test/bench/calls
+	go test -run '^$$' -bench Page -benchtime 1x ./test/page
 
 fuzz: ## each target for a minute
 	go test -run '^$$' -fuzz '^FuzzEvent$$' -fuzztime 1m ./dtmf

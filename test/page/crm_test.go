@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"os"
 	"testing"
+
+	"tandem/cmd/app"
+	"tandem/store"
 )
 
 // crm is a web site of somebody else's, with examples/embed/index.html on it and a
@@ -35,6 +38,16 @@ func newCRM(t *testing.T) *crm {
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	return c
+}
+
+// serve gives it the tandem it is to use.
+func (c *crm) serve(t *testing.T, a *app.App) {
+	t.Helper()
+	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "crm", Scopes: []string{"reps:sessions"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.tandem, c.key = "http://"+a.HTTP.String(), key
 }
 
 func (c *crm) page(w http.ResponseWriter, _ *http.Request) {

@@ -35,13 +35,13 @@ store: {url: "sqlite://%s"}
 `
 
 // start makes a tandem with a simulated trunk.
-func start(t *testing.T, crm string) *app.App {
+func start(t testing.TB, crm string, speed float64) *app.App {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	trunk, err := carrier.Open(conn, carrier.Options{ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
+	trunk, err := carrier.Open(conn, carrier.Options{Speed: speed, ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
 		return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
 	}})
 	if err != nil {
@@ -68,7 +68,7 @@ func start(t *testing.T, crm string) *app.App {
 }
 
 // links signs reps in: ben has no number yet, all others a phone that presses 1.
-func links(t *testing.T, a *app.App, names ...string) string {
+func links(t testing.TB, a *app.App, names ...string) string {
 	t.Helper()
 	all := make(map[string]string)
 	for i, name := range names {
@@ -93,35 +93,59 @@ func links(t *testing.T, a *app.App, names ...string) string {
 	return string(text)
 }
 
-// TestEveryStateOfThePage: what a rep sees, as a browser shows it, and as
-// somebody who cannot see it is told.
-func TestEveryStateOfThePage(t *testing.T) {
+// node runs a script of this folder with what it is told, and returns what it says.
+func node(t testing.TB, a *app.App, script string, env ...string) string {
+	t.Helper()
 	if out, err := exec.Command("npm", "ci", "--silent").CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
-	}
-	screens := t.TempDir()
-	if *update {
-		screens = "screens"
-	}
-	crm := newCRM(t)
-	a := start(t, crm.origin)
-	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "test", Scopes: []string{"admin"}})
-	if err != nil {
-		t.Fatal(err)
 	}
 	browser, err := exec.LookPath("chromium")
 	if err != nil {
 		t.Fatalf("./test/run installs it: %v", err)
 	}
-	crm.tandem, crm.key = "http://"+a.HTTP.String(), key
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "test", Scopes: []string{"admin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
-	drive := exec.CommandContext(ctx, "node", "drive.mjs")
-	drive.Env = append(os.Environ(), "URL=http://"+a.HTTP.String(), "ADMIN_KEY="+key, "CHROMIUM="+browser, "CRM="+crm.origin, "SCREENS="+screens,
-		"LINKS="+links(t, a, "ana", "ben", "eva", "narrow", "dark", "large"))
-	out, err := drive.CombinedOutput()
+	run := exec.CommandContext(ctx, "node", script)
+	run.Env = append(append(os.Environ(), "URL=http://"+a.HTTP.String(), "ADMIN_KEY="+key, "CHROMIUM="+browser), env...)
+	out, err := run.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	t.Logf("%s", out)
+	return string(out)
+}
+
+// TestEveryStateOfThePage: what a rep sees, as a browser shows it, and as
+// somebody who cannot see it is told.
+func TestEveryStateOfThePage(t *testing.T) {
+	screens := t.TempDir()
+	if *update {
+		screens = "screens"
+	}
+	crm := newCRM(t)
+	a := start(t, crm.origin, 1)
+	crm.serve(t, a)
+	t.Log(node(t, a, "drive.mjs", "CRM="+crm.origin, "SCREENS="+screens, "LINKS="+links(t, a, "ana", "ben", "eva", "narrow", "dark", "large")))
+}
+
+// BenchmarkPage prints what the page weighs, when it is first painted, and how
+// long after an event the alert says it.
+func BenchmarkPage(b *testing.B) {
+	a := start(b, "http://localhost:1", 4)
+	var measured struct {
+		Weight          int
+		Paint, P50, P95 float64
+	}
+	said := node(b, a, "bench.mjs", "CALLS=20", "LINKS="+links(b, a, "ana"))
+	if err := json.Unmarshal([]byte(said), &measured); err != nil {
+		b.Fatalf("%v: %s", err, said)
+	}
+	b.ReportMetric(float64(measured.Weight), "octets")
+	b.ReportMetric(measured.Paint, "paint-ms")
+	b.ReportMetric(measured.P50, "event-to-alert-p50-ms")
+	b.ReportMetric(measured.P95, "event-to-alert-p95-ms")
+	b.ReportMetric(0, "ns/op") // not what is measured
 }
