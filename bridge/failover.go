@@ -37,6 +37,7 @@ func (c *call) hunt(ctx context.Context, side Side, inv sip.Invite, sound *media
 		c.log.Warn("bridge: next trunk", "side", side, "trunk", next.Trunk, "err", failed.err)
 		c.say(Event{Type: CallUpdated, Side: side, Trunk: route.Trunk, Hangup: end.Hangup, Flag: FlagFailoverUsed, Note: whyFailed(failed.err)})
 		sound.Retry(next.Media)
+		c.over = c.over[:len(c.over)-1] // sip sees that INVITE through; the call's end need not wait for it
 	}
 }
 

@@ -15,12 +15,13 @@ import (
 // trunks is a world with three trunks, some of which fail.
 type trunks struct {
 	*world
-	fail  map[string]error // by trunk, for the prospect's number
-	rings map[string]bool  // it rings first
-	after time.Duration    // this long after the INVITE
-	full  map[string]bool
-	asked []string // trunk and caller id of each INVITE to the prospect
-	taken map[string]int
+	fail   map[string]error // by trunk, for the prospect's number
+	rings  map[string]bool  // it rings first
+	after  time.Duration    // this long after the INVITE
+	full   map[string]bool
+	linger time.Duration // an INVITE that failed is on the wire for so long
+	asked  []string      // trunk and caller id of each INVITE to the prospect
+	taken  map[string]int
 }
 
 func (w *trunks) Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error) {
@@ -32,7 +33,7 @@ func (w *trunks) Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error) 
 	if !fails {
 		return w.world.Dial(ctx, inv)
 	}
-	defer inv.Over()
+	defer time.AfterFunc(w.after+w.linger, inv.Over)
 	if w.rings[inv.Trunk] {
 		inv.OnProgress(sip.Progress{Code: 180})
 	}
@@ -175,6 +176,25 @@ func TestNoNextTrunkForACallThatIsOver(t *testing.T) {
 		if len(w.asked) != 1 {
 			t.Errorf("dialled %v", w.asked)
 		}
+	})
+}
+
+// The end of a call does not wait for an INVITE that nobody has answered on a
+// trunk that was left.
+func TestEndDoesNotWaitForATrunkThatWasLeft(t *testing.T) {
+	huntProspect(t, func(w *trunks) {
+		w.fail = map[string]error{"a": &sip.Error{Err: sip.ErrNoResponse}}
+		w.after, w.linger = 5*time.Second, 27*time.Second
+		w.far[prospectNumber].err = refusal(404, 0)
+		w.far[prospectNumber].rings = 0
+	}, func(w *trunks, _ *Metrics) {
+		w.until(CallProspectRinging)
+		began := time.Now()
+		w.until(CallEnded)
+		if waited := time.Since(began); waited > time.Second || len(w.asked) != 2 {
+			t.Errorf("ended %v later, after %v", waited, w.asked)
+		}
+		<-time.After(time.Minute) // Over is told of both
 	})
 }
 

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -270,101 +268,6 @@ func (r *registrar) leave() {
 	}
 	r.t.follow(nil)
 	r.t.unregistered(ErrClosed)
-}
-
-// grantedTo reads from a 200 how long contact is registered for: its own expires
-// parameter first, then the Expires header, then what was asked. A registrar may
-// list the contacts of others too; where it has rewritten ours, the shortest
-// time of all is the safe one.
-func grantedTo(res *sipmsg.Response, contact string, asked time.Duration) time.Duration {
-	granted := asked
-	if seconds, ok := number(header(res, "expires")); ok {
-		granted = time.Duration(seconds) * time.Second
-	}
-	shortest, ours := time.Duration(-1), time.Duration(-1)
-	for _, value := range list(res, "contact") {
-		expires, ok := expiresOf(value)
-		if !ok {
-			expires = granted
-		}
-		if shortest < 0 || expires < shortest {
-			shortest = expires
-		}
-		if sameContact(addressURI(value), contact) {
-			ours = max(ours, expires)
-		}
-	}
-	switch {
-	case ours >= 0:
-		granted = ours
-	case shortest >= 0:
-		granted = shortest
-	}
-	return min(granted, longestExpires)
-}
-
-// expiresOf reads the expires parameter of a Contact value.
-func expiresOf(contact string) (time.Duration, bool) {
-	_, parameters, _ := strings.Cut(contact, ">")
-	for _, p := range splitQuoted(parameters, ';') {
-		name, value, _ := strings.Cut(p, "=")
-		if strings.EqualFold(strings.TrimSpace(name), "expires") {
-			seconds, ok := number(strings.Trim(strings.TrimSpace(value), `"`))
-			return time.Duration(seconds) * time.Second, ok
-		}
-	}
-	return 0, false
-}
-
-// sameContact compares what of two URIs says where to (RFC 3261 §19.1.4).
-func sameContact(a, b string) bool {
-	x, okX := sipURI(a)
-	y, okY := sipURI(b)
-	port := func(u sipmsg.Uri) int {
-		if u.Port == 0 {
-			return int(defaultPort(strings.ToLower(u.UriParams.GetOr("transport", "udp"))))
-		}
-		return u.Port
-	}
-	return okX && okY && x.User == y.User && strings.EqualFold(strings.Trim(x.Host, "[]"), strings.Trim(y.Host, "[]")) && port(x) == port(y)
-}
-
-// routesLimit bounds the Service-Route a registrar can give us.
-const routesLimit = 8
-
-// follow keeps the route that calls are to take (RFC 3608), if all of it can be
-// sent.
-func (t *trunk) follow(routes []string) {
-	if len(routes) > routesLimit || slices.ContainsFunc(routes, func(route string) bool {
-		uri, ok := sipURI(addressURI(route))
-		transport := strings.ToLower(uri.UriParams.GetOr("transport", "udp"))
-		return !ok || !headerSafe(route) || prefixes[transport] == "" || uri.Port < 0 || uri.Port > 65535
-	}) {
-		routes = nil
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.routes = routes
-}
-
-// serviceRoute is what follow kept.
-func (t *trunk) serviceRoute() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.routes
-}
-
-// way is where calls to a trunk go: by its Service-Route, if it has given us one.
-func (e *Endpoint) way(ctx context.Context, t *trunk) ([]target, error) {
-	route := t.serviceRoute()
-	if len(route) == 0 {
-		return e.locator.targets(ctx, &t.TrunkConfig)
-	}
-	uri, _ := sipURI(addressURI(route[0])) // follow has seen it
-	return e.locator.targets(ctx, &TrunkConfig{
-		Name: t.Name + " service-route", Host: strings.Trim(uri.Host, "[]"), Port: uint16(uri.Port),
-		Transport: strings.ToLower(uri.UriParams.GetOr("transport", t.Transport)),
-	})
 }
 
 // registered and unregistered keep the state for others to see.
