@@ -2,6 +2,8 @@ package test
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"tandem/bridge"
@@ -164,6 +166,9 @@ func (c *Checked) checkOrder(rep []*Dialog, prospect *Dialog, say func(string, .
 			}
 		}
 	}
+	if !c.pressed(rep, dialled) {
+		say("S1: the prospect was dialled, and nobody had pressed a key on the rep's leg")
+	}
 	if !answered || !left.IsZero() && left.Before(dialled) {
 		say("R4: the prospect was dialled while the rep's leg was not up")
 	}
@@ -179,6 +184,27 @@ func (c *Checked) checkOrder(rep []*Dialog, prospect *Dialog, say func(string, .
 			c.checkOrphan(prospect, m, say)
 		}
 	}
+}
+
+// pressed reports whether a key came on the rep's leg before a time, in one way
+// or another. Tones, and the page's button, are believed on tandem's word.
+func (c *Checked) pressed(rep []*Dialog, before time.Time) bool {
+	for _, e := range c.Events {
+		if e.Flag == bridge.FlagConfirmedInBand || e.Flag == bridge.FlagConfirmedByUI {
+			return true
+		}
+	}
+	for _, d := range rep {
+		for _, m := range d.Messages {
+			if m.Method == "INFO" && !m.Out && m.At.Before(before) {
+				return true
+			}
+		}
+	}
+	heard := c.Tap.Heard(c.Rep)
+	return heard != nil && slices.ContainsFunc(heard.Turns, func(t Turn) bool {
+		return !t.Out && strings.HasPrefix(t.Sound, "key ") && t.At.Before(before)
+	})
 }
 
 // checkOrphan: a prospect who answered when the rep had gone is hung up at once.

@@ -52,7 +52,8 @@ func inExchange(t *testing.T, seed uint64, path Path, f func(x *exchange)) {
 		x := &exchange{t: t, net: NewNetwork(seed), dice: rand.New(rand.NewPCG(seed, 2)), events: make(map[string][]bridge.Event)}
 		x.tap = NewWiretap(tandemAt.Addr(), nil)
 		x.net.Tap = func(d Datagram) {
-			if d.From == tandemAt || d.To == tandemAt {
+			key := len(d.Data) > 12 && d.Data[0]>>6 == 2 && d.Data[1]&0x7f == eventPT
+			if d.From == tandemAt || d.To == tandemAt || key {
 				x.tap.Datagram(d)
 			}
 		}

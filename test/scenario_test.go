@@ -1,6 +1,7 @@
 package test
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -69,6 +70,7 @@ type scenario struct {
 	prospect    act
 	yaml        string
 	to          string // "" = the prospect's number
+	nat         map[string]string
 	carrier     func(*carrier.Options)
 	meanwhile   func(w *world, id string)
 	outcome     bridge.Outcome
@@ -179,6 +181,18 @@ var scenarios = []scenario{
 		rep: aRep(stays), prospect: aProspect(hangsUpAfter(10 * time.Second)),
 		carrier: func(o *carrier.Options) { o.Server, o.Everything, o.NonceLife = true, true, 5*time.Second },
 		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
+	{name: "phones-behind-nat", title: "Both phones name addresses at home in their SDP; their sound comes from where their routers put it, and is answered there.",
+		rep: aRep(stays), prospect: aProspect(hangsUpAfter(10 * time.Second)),
+		nat: map[string]string{"192.168.1.20": "203.0.113.7", "192.168.1.21": "203.0.113.8"},
+		carrier: func(o *carrier.Options) {
+			listen, homes := o.ListenRTP, []string{"192.168.1.20", "192.168.1.21"}
+			o.ListenRTP = func(netip.Addr) (net.PacketConn, error) {
+				home := homes[0]
+				homes = homes[1:]
+				return listen(netip.MustParseAddr(home))
+			}
+		},
+		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
 	{name: "max-duration", title: "They talk until the time limit; the rep hears a beep ten seconds before.",
 		rep: aRep(stays), prospect: aProspect(stays), yaml: "call_flow: {max_duration: 30s}",
 		outcome: bridge.TimeLimit, reason: bridge.ReasonMaxDuration},
@@ -199,7 +213,7 @@ func TestScenarios(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			phones := map[string]act{repNumber: s.rep, prospectNumber: s.prospect}
-			inWorld(t, setup{yaml: s.yaml, carrier: s.carrier, phones: phones}, func(w *world) {
+			inWorld(t, setup{yaml: s.yaml, nat: s.nat, carrier: s.carrier, phones: phones}, func(w *world) {
 				to := s.to
 				if to == "" {
 					to = prospectNumber

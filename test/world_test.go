@@ -63,6 +63,7 @@ type world struct {
 type setup struct {
 	yaml    string                             // more of tandem.yaml
 	route   func(from, to netip.AddrPort) Path // nil = 5 ms
+	nat     map[string]string                  // addresses behind a NAT: its public address
 	lose    func(Datagram) bool                // nil = none
 	carrier func(*carrier.Options)             // nil = with digest
 	phones  map[string]act                     // by number
@@ -80,6 +81,9 @@ func inWorld(t *testing.T, s setup, f func(w *world)) {
 		}
 		w.tap = NewWiretap(tandemAt.Addr(), known)
 		w.net.Tap, w.net.Lose = w.tap.Datagram, s.lose
+		for inside, public := range s.nat {
+			w.net.NAT(netip.MustParseAddr(inside), netip.MustParseAddr(public), time.Minute)
+		}
 		w.openCarrier(s)
 		w.db = filepath.Join(dir, "tandem.db")
 		w.openApp(s)
@@ -129,7 +133,7 @@ func (w *world) openApp(s setup) {
 	w.t.Helper()
 	text := fmt.Sprintf(`version: 1
 sip: {listen: ["udp://%s"]}
-numbers: {default_region: US, allow: ["+1202555"]}
+numbers: {default_region: US, allow: ["+1202"]}
 trunks:
   carrier:
     host: %s
