@@ -21,6 +21,7 @@ fuzz: ## each target for a minute
 	go test -run '^$$' -fuzz '^FuzzPacket$$' -fuzztime 1m ./media
 	go test -run '^$$' -fuzz '^FuzzParseRTP$$' -fuzztime 1m ./media
 	go test -run '^$$' -fuzz '^FuzzControl$$' -fuzztime 1m ./media
+	go test -run '^$$' -fuzz '^FuzzParseCrypto$$' -fuzztime 1m ./media
 	go test -run '^$$' -fuzz '^FuzzParseSDP$$' -fuzztime 1m ./media
 	go test -run '^$$' -fuzz '^FuzzLoadWAV$$' -fuzztime 1m ./media
 	go test -run '^$$' -fuzz '^FuzzReason$$' -fuzztime 1m ./sip

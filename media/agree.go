@@ -9,7 +9,9 @@ import (
 func (s *Stream) Offer() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.describe(s.ours)
+	ours := s.ours
+	ours.cryptos, ours.secure = s.keys.offer(), s.keys.mode == SRTPRequired
+	return s.describe(ours)
 }
 
 // describe writes our half. Its version goes up by one whenever it says
@@ -58,37 +60,55 @@ func (s *Stream) agree(answer []byte) error {
 		return ErrTwoMedia
 	}
 	theirs.mux = false // we do not offer it
-	return s.take(theirs)
+	_, err = s.take(theirs, (*keys).answered)
+	return err
 }
 
-// take makes theirs the other half of the session.
-func (s *Stream) take(theirs remote) error {
+// take makes theirs the other half of the session. keying settles on SRTP; what
+// it returns is for our answer.
+func (s *Stream) take(theirs remote, keying func(*keys, *remote) ([]crypto, error)) ([]crypto, error) {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
 	s.ascend(time.Now(), false)
-	if err := s.settle(theirs); err != nil {
-		return err
+	lines, err := s.settle(theirs, keying)
+	if err != nil {
+		return nil, err
 	}
 	s.reconsider() // without mu: what is heard goes out by the other leg's
-	return nil
+	return lines, nil
 }
 
 // settle is take under inMu.
-func (s *Stream) settle(theirs remote) error {
+func (s *Stream) settle(theirs remote, keying func(*keys, *remote) ([]crypto, error)) ([]crypto, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reclaim()
 	chosen := slices.IndexFunc(theirs.codecs, func(c Codec) bool { return slices.Contains(s.side.Codecs, c) })
 	if chosen < 0 {
-		return ErrNoCodec
+		return nil, ErrNoCodec
+	}
+	agreed := s.keys
+	agreed.ours = slices.Clone(s.keys.ours)
+	lines, err := keying(&agreed, &theirs)
+	if err != nil {
+		return nil, err
+	}
+	in, err := rekey(s.in.cipher, agreed.theirs)
+	if err != nil {
+		return nil, err
+	}
+	out, err := rekey(s.cipher, agreed.send)
+	if err != nil {
+		return nil, err
 	}
 	if s.side.EventPT == 0 {
 		theirs.eventPT = 0
 	}
+	s.keys, s.in.cipher, s.cipher = agreed, in, out
 	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[chosen], true
 	s.in.configure(theirs)
 	s.reportNAT(theirs.addr.Addr())
-	return nil
+	return lines, nil
 }
 
 // Reoffer answers the far end's new offer: hold, resume, another address or
@@ -102,7 +122,8 @@ func (s *Stream) Reoffer(offer []byte) (answer []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.take(theirs); err != nil {
+	lines, err := s.take(theirs, (*keys).asked)
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -112,5 +133,6 @@ func (s *Stream) Reoffer(offer []byte) (answer []byte, err error) {
 	ours.eventPT = s.theirs.eventPT
 	ours.sends, ours.hears = theirs.hears, theirs.sends
 	ours.media, ours.audio, ours.mux = theirs.media, theirs.audio, theirs.mux
+	ours.cryptos, ours.secure = lines, theirs.secure
 	return s.describe(ours), nil
 }

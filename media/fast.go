@@ -29,12 +29,13 @@ const (
 // metrics.
 const (
 	fallTranscoding = "transcoding"
+	fallSRTP        = "srtp"
 	fallInBand      = "inband"    // somebody listens for tones
 	fallHeaders     = "headers"   // more than twelve octets of them
 	fallUnmatched   = "unmatched" // packets come otherwise than the route says
 )
 
-var falls = [...]string{fallTranscoding, fallInBand, fallHeaders, fallUnmatched}
+var falls = [...]string{fallTranscoding, fallSRTP, fallInBand, fallHeaders, fallUnmatched}
 
 // flow is a direction that is below: what from hears goes out by to.
 type flow struct {
@@ -152,6 +153,8 @@ func (s *Stream) unfit(peer *Stream, h *header) string {
 	switch {
 	case Codec(h.pt) != peer.codec:
 		return fallTranscoding
+	case s.in.cipher != nil, peer.cipher != nil:
+		return fallSRTP
 	case s.side.InBand && len(s.in.ears) > 0:
 		return fallInBand
 	case h.size != rtpHeader:

@@ -30,6 +30,7 @@ const (
 // inbound is what a stream knows of what comes in, under Stream.inMu.
 type inbound struct {
 	s       *Stream
+	cipher  *cipher // of what comes; nil = in plain
 	latch   latch
 	waiting waiting
 	tally   tally

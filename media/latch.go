@@ -92,6 +92,11 @@ func (l *latch) believe(now time.Time, from netip.AddrPort, ssrc uint32, seq uin
 	return believed
 }
 
+// hopeful reports whether a packet from there could be believed.
+func (l *latch) hopeful(from netip.AddrPort) bool {
+	return from == l.source || l.allowed(from.Addr()) && (from == l.described || l.symmetric && (!l.source.IsValid() || l.fresh))
+}
+
 // target is where to send: to who is heard, else to who was described.
 func (l *latch) target() netip.AddrPort {
 	if l.source.IsValid() {

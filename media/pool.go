@@ -94,6 +94,7 @@ type Side struct {
 	InBand     bool           // listen for tones in the sound too …
 	Score      float32        // … that are likely keys by this much (dtmf.Config) …
 	Dwell      time.Duration  // … and last so long
+	SRTP       SRTP           // whether it is enciphered
 	From       []netip.Prefix // whence packets may come; empty = anywhere
 }
 

@@ -21,6 +21,29 @@ func (s *Stream) datagram(now time.Time, b []byte, from netip.AddrPort) {
 		return
 	}
 	s.in.count()
+	s.admit(now, b, from)
+}
+
+// admit deciphers a packet where that was agreed on. What comes before is kept.
+func (s *Stream) admit(now time.Time, b []byte, from netip.AddrPort) {
+	in := &s.in
+	switch {
+	case in.cipher != nil && !in.latch.hopeful(from):
+		in.tally.Rejected[rejectSource]++ // at no cost
+		return
+	case in.cipher != nil:
+		clear, ok := in.cipher.open(b)
+		if !ok { // before anybody is learnt by it
+			in.tally.Rejected[rejectSRTP]++
+			return
+		}
+		b = clear
+	case s.side.SRTP != SRTPNone && !in.latch.described.IsValid():
+		if _, _, ok := parseRTP(b); ok {
+			in.keep(now, from, b, false)
+		}
+		return
+	}
 	s.weigh(now, b, from)
 }
 
@@ -83,7 +106,13 @@ func (s *Stream) catchUp(now time.Time) {
 
 // reconsider weighs what came before the far end was described.
 func (s *Stream) reconsider() {
-	s.in.waiting.release(time.Now(), func(p *heldPacket) { s.weigh(p.at, p.data[:p.size], p.from) })
+	s.in.waiting.release(time.Now(), func(p *heldPacket) {
+		if p.opened {
+			s.weigh(p.at, p.data[:p.size], p.from)
+		} else {
+			s.admit(p.at, p.data[:p.size], p.from)
+		}
+	})
 }
 
 // hear takes a packet of the far end's.
@@ -235,7 +264,11 @@ func (s *Stream) send(b []byte) {
 	}
 	s.sent++
 	s.sentBytes += uint64(len(b) - rtpHeader)
-	if _, err := s.conn.WriteToUDPAddrPort(b, *to); err != nil {
+	b, err := s.cipher.seal(b)
+	if err == nil {
+		_, err = s.conn.WriteToUDPAddrPort(b, *to)
+	}
+	if err != nil {
 		s.log.Debug("media: packet not sent", "err", err)
 	}
 }

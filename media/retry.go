@@ -18,6 +18,7 @@ func (s *Stream) Retry(side Side) {
 	s.ours.addr = netip.AddrPortFrom(side.Address, s.port)
 	s.ours.codecs, s.ours.eventPT = slices.Clone(side.Codecs), side.EventPT
 	s.theirs, s.agreed = remote{}, false
+	s.keys, s.cipher, s.in.cipher = keys{mode: side.SRTP}, nil, nil
 	s.to.Store(nil)
 	s.in.latch = latch{symmetric: s.pool.cfg.Symmetric, from: side.From}
 	s.in.told, s.in.waiting = netip.AddrPort{}, waiting{}

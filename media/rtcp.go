@@ -88,7 +88,10 @@ func (s *Stream) sendReport(now time.Time, bye bool) {
 	if r.begun.IsZero() {
 		r.begun = now
 	}
-	if _, err := conn.WriteToUDPAddrPort(b, to); err != nil {
+	if b, err = s.cipher.sealReport(b); err == nil {
+		_, err = conn.WriteToUDPAddrPort(b, to)
+	}
+	if err != nil {
 		s.log.Debug("media: report not sent", "err", err)
 	}
 }
@@ -176,6 +179,11 @@ func (s *Stream) learn(now time.Time, b []byte, from netip.AddrPort) {
 	}
 	if from.Addr() != in.told.Addr() && from != in.reportsFrom {
 		in.tally.Rejected[rejectSource]++
+		return
+	}
+	b, ok := in.cipher.openReport(b)
+	if !ok {
+		in.tally.Rejected[rejectSRTP]++
 		return
 	}
 	packets, err := rtcp.Unmarshal(b)

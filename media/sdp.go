@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -25,6 +26,8 @@ var (
 	ErrNoAnswer = errors.New("answered without a session description")
 	// ErrNoPort: the port is 0, which refuses the sound (RFC 3264 §6).
 	ErrNoPort = errors.New("the answer refuses the sound: port 0")
+	// errNoCrypto: RTP/SAVP without a key.
+	errNoCrypto = fmt.Errorf("%w: no a=crypto line of a suite we know", ErrBadCrypto)
 	// ErrTwoMedia: an answer accepts more streams than were offered (RFC 3264 §6).
 	ErrTwoMedia = errors.New("the answer has more streams than the one that was offered")
 )
@@ -42,6 +45,10 @@ type remote struct {
 	media   int            // how many m-lines there were
 	audio   int            // which of them is the audio
 	active  int            // how many of them were not refused
+
+	secure    bool     // RTP/SAVP: SRTP only
+	cryptos   []crypto // the keys it has, those that can be used
+	badCrypto error    // why there is none, where there should be
 }
 
 // parseSDP reads an offer or answer with one stream of audio.
@@ -65,10 +72,15 @@ func parseSDP(body []byte) (remote, error) {
 		}
 	}
 	for i, m := range s.MediaDescriptions {
-		if m.MediaName.Media != "audio" || m.MediaName.Port.Value == 0 || !slices.Equal(m.MediaName.Protos, []string{"RTP", "AVP"}) {
+		secure := slices.Equal(m.MediaName.Protos, []string{"RTP", "SAVP"})
+		if m.MediaName.Media != "audio" || m.MediaName.Port.Value == 0 || !secure && !slices.Equal(m.MediaName.Protos, []string{"RTP", "AVP"}) {
 			continue
 		}
 		r, err := parseAudio(&s, m)
+		r.secure = secure
+		if secure && err == nil && len(r.cryptos) == 0 {
+			err = fmt.Errorf("session description: no audio we could decipher: %w", cmp.Or(r.badCrypto, errNoCrypto))
+		}
 		r.media, r.audio, r.active = len(s.MediaDescriptions), i, active
 		return r, err
 	}
@@ -103,6 +115,7 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 	}
 	r.reports = reportsOf(r.addr, m.Attributes)
 	_, r.mux = m.Attribute("rtcp-mux")
+	r.cryptos, r.badCrypto = cryptos(m.Attributes)
 	names := rtpmaps(m.Attributes)
 	for _, format := range m.MediaName.Formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
@@ -186,7 +199,9 @@ type local struct {
 	sends   bool
 	hears   bool
 	mux     bool
-	media   int // m-lines of the offer that is answered; 0 = our own offer
+	secure  bool     // RTP/SAVP
+	cryptos []crypto // our keys
+	media   int      // m-lines of the offer that is answered; 0 = our own offer
 	audio   int
 }
 
@@ -209,7 +224,11 @@ func (l *local) describe() []byte {
 }
 
 func (l *local) describeAudio(b *strings.Builder) {
-	fmt.Fprintf(b, "m=audio %d RTP/AVP", l.addr.Port())
+	proto := "RTP/AVP"
+	if l.secure {
+		proto = "RTP/SAVP"
+	}
+	fmt.Fprintf(b, "m=audio %d %s", l.addr.Port(), proto)
 	for _, c := range l.codecs {
 		fmt.Fprintf(b, " %d", c)
 	}
@@ -222,6 +241,9 @@ func (l *local) describeAudio(b *strings.Builder) {
 	}
 	if l.eventPT != 0 {
 		fmt.Fprintf(b, "a=rtpmap:%d telephone-event/8000\r\na=fmtp:%[1]d 0-15\r\n", l.eventPT)
+	}
+	for _, c := range l.cryptos {
+		fmt.Fprintf(b, "a=crypto:%v\r\n", c)
 	}
 	if l.mux {
 		b.WriteString("a=rtcp-mux\r\n")

@@ -37,6 +37,8 @@ type Stream struct {
 	agreed   bool       // theirs is set
 	reported netip.Addr // of theirs, as out of reach
 	codec    Codec
+	keys     keys
+	cipher   *cipher // of what we send; nil = in plain
 	out      line
 	playing  *player
 	scratch  []byte
@@ -73,6 +75,7 @@ func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint1
 		out:     line{seq: uint16(rand.Uint32() >> 1), ts: rand.Uint32()},
 		scratch: make([]byte, 0, maxPacket),
 	}
+	s.keys.mode = side.SRTP
 	s.in = newInbound(s)
 	s.in.reports = newReports(control)
 	s.meter = p.cfg.Metrics.of(side.Name)
