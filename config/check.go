@@ -178,12 +178,14 @@ func (d *decoder) checkLater(c *Config) {
 
 func (d *decoder) checkTrunk(path string, t *Trunk) {
 	for key, set := range map[string]bool{
-		"srtp":               t.SRTP != "none",
 		"limits.daily_spend": t.Limits.DailySpend != "",
 	} {
 		if set {
 			d.at(path+"."+key, "is not in this version yet", CodeLater, "leave it out")
 		}
+	}
+	if t.SRTP != "none" && t.Transport != "tls" && t.Transport != "auto" {
+		d.at(path+".srtp", "its keys go by "+t.Transport+", where whoever sees the signalling can read them", CodeInClear, "transport: tls")
 	}
 	d.checkTrunkTLS(path+".tls", &t.TLS)
 	if t.OutboundProxy != "" && !proxyForm.MatchString(t.OutboundProxy) {

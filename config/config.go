@@ -104,7 +104,7 @@ type Trunk struct {
 	Codecs              []string          `key:"codecs" default:"pcmu,pcma" oneof:"pcmu,pcma" doc:"order of offer"`
 	DTMF                []string          `key:"dtmf" default:"rfc4733,inband,info" oneof:"rfc4733,inband,info" doc:"accepted at once"`
 	TelephoneEventPT    int               `key:"telephone_event_pt" default:"101" min:"96" max:"127" doc:"payload type offered"`
-	SRTP                string            `key:"srtp" default:"none" oneof:"none,optional,required" doc:"none"`
+	SRTP                string            `key:"srtp" default:"none" oneof:"none,optional,required" doc:"none | optional (SRTP where the far end agrees) | required; keys by SDES (RFC 4568)"`
 	SessionTimer        SessionTimer      `key:"session_timer" doc:"RFC 4028"`
 	Keepalive           Keepalive         `key:"keepalive" doc:"OPTIONS"`
 	ReliableProvisional string            `key:"reliable_provisional" default:"accept" oneof:"none,accept,require" doc:"PRACK"`

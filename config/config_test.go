@@ -119,9 +119,18 @@ func TestChecks(t *testing.T) {
 	if c == nil || problems.Errors() != 0 || len(problems) != 1 || problems[0].Code != CodePorts {
 		t.Errorf("%v", problems)
 	}
-	for _, key := range []string{"srtp: required"} {
+	for _, key := range []string{`limits: {daily_spend: "5 USD"}`} {
 		_, problems := Read("t.yaml", []byte(strings.Replace(small, "host:", key+", host:", 1)), nil)
 		if problems.Errors() != 1 || problems[0].Code != CodeLater {
+			t.Errorf("%s: %v", key, problems)
+		}
+	}
+}
+
+func TestSRTPWithoutTLSIsWarnedOf(t *testing.T) {
+	for key, warnings := range map[string]int{"srtp: required": 1, "srtp: optional": 1, "srtp: none": 0, "srtp: required, transport: tls": 0} {
+		c, problems := Read("t.yaml", []byte(strings.Replace(small, "host:", key+", host:", 1)), nil)
+		if c == nil || problems.Errors() != 0 || len(problems) != warnings || warnings > 0 && problems[0].Code != CodeInClear {
 			t.Errorf("%s: %v", key, problems)
 		}
 	}

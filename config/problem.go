@@ -22,6 +22,7 @@ const (
 	CodePorts    = "W210" // fewer ports than channels
 	CodeUnused   = "W220" // a trunk without a route
 	CodePreset   = "W230" // not as the trunk's preset wants it
+	CodeInClear  = "W240" // keys of SRTP without TLS
 )
 
 // Origin is where a value came from.

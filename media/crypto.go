@@ -93,7 +93,7 @@ func parseCrypto(value string) (c crypto, usable bool, err error) {
 	}
 	inline, is := strings.CutPrefix(fields[2], "inline:")
 	if !is {
-		return c, false, fmt.Errorf("%w: %s is not followed by inline:", ErrBadCrypto, c.suite.name)
+		return c, false, fmt.Errorf("%w: %s has no inline key", ErrBadCrypto, c.suite.name)
 	}
 	text, rest, _ := strings.Cut(inline, "|") // the lifetime may be any: re-keying is by re-INVITE
 	if strings.Contains(rest, ":") {

@@ -75,6 +75,7 @@ func (r *routes) find(side bridge.Side, number string) (ways []bridge.Route) {
 func (r *routes) way(name string) bridge.Route {
 	t := r.cfg.Trunks[name]
 	stream := media.Side{Address: r.address(name), InBand: slices.Contains(t.DTMF, "inband"), From: config.Networks(t.MediaFrom)}
+	stream.SRTP = map[string]media.SRTP{"none": media.SRTPNone, "optional": media.SRTPOptional, "required": media.SRTPRequired}[t.SRTP]
 	if slices.Contains(t.DTMF, "rfc4733") {
 		stream.EventPT = uint8(t.TelephoneEventPT)
 	}
