@@ -57,7 +57,7 @@ func TestKernelPathIsRefusedSoftly(t *testing.T) {
 
 // others is every reason but one, never counted.
 func others(but string) (lines string) {
-	for _, reason := range append([]string{"transcoding", "inband", "headers", "unmatched"}, names(kernel.Reasons)...) {
+	for _, reason := range append([]string{"transcoding", "srtp", "inband", "headers", "unmatched"}, names(kernel.Reasons)...) {
 		if reason != but {
 			lines += "tandem_media_path_fallbacks_total{reason=\"" + reason + "\"} 0\n"
 		}
