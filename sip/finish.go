@@ -113,6 +113,9 @@ func (l *Leg) restoreAttempt() *attempt {
 // and is being charged for it, so it is ACKed and hung up from what it says.
 func (e *Endpoint) orphan(res *sipmsg.Response) {
 	source := sourceOf(res)
+	if !ours(branchOf(res)) || len(fromTag(res)) != len(token()) {
+		return // no INVITE of ours: never ours to answer (RFC 3261 §18.1.2)
+	}
 	t, sock := e.trunkAt(source.Addr()), e.socketFor(source.Addr())
 	via := res.Via()
 	if t == nil || sock == nil || via == nil || res.From() == nil || res.To() == nil || callID(res) == "" {

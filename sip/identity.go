@@ -24,8 +24,8 @@ var identities = map[string]struct{ header, open, hidden string }{
 // anonymous is who calls where the number is hidden (RFC 3323 §4.1.1.3).
 const anonymous = `"Anonymous" <sip:anonymous@anonymous.invalid>`
 
-// ours are the headers that an extra one may not double.
-var ours = []string{
+// reserved are the headers that an extra one may not double.
+var reserved = []string{
 	"via", "v", "from", "f", "to", "t", "call-id", "i", "cseq", "contact", "m", "max-forwards",
 	"route", "record-route", "content-length", "l", "content-type", "c", "allow", "supported", "k",
 	"require", "proxy-require", "authorization", "proxy-authorization", "rack", "rseq",
@@ -33,7 +33,7 @@ var ours = []string{
 
 // extraHeader reports whether name can be a header of the operator's own.
 func extraHeader(name string) bool {
-	if name == "" || slices.Contains(ours, strings.ToLower(name)) {
+	if name == "" || slices.Contains(reserved, strings.ToLower(name)) {
 		return false
 	}
 	for _, c := range []byte(name) {

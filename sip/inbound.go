@@ -25,6 +25,7 @@ func (e *Endpoint) newInbound(req *sipmsg.Request, tx *sipmsg.ServerTx) *inbound
 // reply builds a response.
 func (in *inboundRequest) reply(code int, text string, extra ...sipmsg.Header) *sipmsg.Response {
 	res := sipmsg.NewResponseFromRequest(in.Request, code, text, nil)
+	res.SipVersion = "SIP/2.0" // whatever version was asked in
 	for _, h := range extra {
 		res.AppendHeader(h)
 	}
@@ -147,7 +148,8 @@ func (e *Endpoint) validate(req *sipmsg.Request) (code int, text string, extra [
 	switch {
 	case req.SipVersion != "SIP/2.0":
 		return sipmsg.StatusVersionNotSupported, "Version Not Supported", nil
-	case req.From() == nil || req.To() == nil || callID(req) == "" || fromTag(req) == "" || methodOf(req) != req.Method:
+	case req.From() == nil || req.To() == nil || callID(req) == "" || fromTag(req) == "" ||
+		!strings.EqualFold(string(methodOf(req)), string(req.Method)) || ambiguous(req):
 		return sipmsg.StatusBadRequest, "Bad Request", nil
 	case req.Recipient.Scheme != "sip" && req.Recipient.Scheme != "sips":
 		return 416, "Unsupported URI Scheme", nil
@@ -159,6 +161,17 @@ func (e *Endpoint) validate(req *sipmsg.Request) (code int, text string, extra [
 			[]sipmsg.Header{sipmsg.NewHeader("Unsupported", strings.Join(unknown, ", "))}
 	}
 	return 0, "", nil
+}
+
+// ambiguous reports whether a header that there must be one of is there twice
+// (§7.3.1).
+func ambiguous(req *sipmsg.Request) bool {
+	for _, name := range []string{"from", "to", "call-id", "cseq", "max-forwards", "content-length"} {
+		if len(headers(req, name)) > 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // unsupported returns the option tags of Require that we do not know (§8.2.2.3).

@@ -47,6 +47,12 @@ func token() string { return rand.Text() }
 // newBranch returns a Via branch (RFC 3261 §8.1.1.7).
 func newBranch() string { return sipmsg.RFC3261BranchMagicCookie + token() }
 
+// ours reports whether a Via branch looks like one of newBranch.
+func ours(branch string) bool {
+	random, ok := strings.CutPrefix(branch, sipmsg.RFC3261BranchMagicCookie)
+	return ok && len(random) == len(token()) && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
 // hostPort writes an address the way SIP does, the default port left out.
 func hostPort(addr netip.AddrPort) string {
 	host := addr.Addr().String()

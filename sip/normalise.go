@@ -13,8 +13,9 @@ var shortNames = map[byte]string{
 }
 
 // normalise repairs what real peers get wrong and the parser would refuse:
-// keep-alive CRLFs before a message, lines that end in a bare LF, a status line
-// without its last space, spaces inside CSeq, compact names. It never touches
+// keep-alive CRLFs before a message, lines that end in a bare LF or are folded, a
+// status line without its last space, spaces inside CSeq and around parameters,
+// compact names. It never touches
 // the body. A well-formed message is returned as it is, without a copy; nil is
 // a datagram with no message in it.
 func normalise(datagram []byte) []byte {
@@ -27,8 +28,11 @@ func normalise(datagram []byte) []byte {
 		return msg
 	}
 	out := make([]byte, 0, len(msg)+64)
-	for i, line := range bytes.Split(head, []byte("\n")) {
-		line = bytes.TrimSuffix(line, []byte("\r"))
+	lines := bytes.Split(head, []byte("\n"))
+	for i, line := range lines {
+		lines[i] = bytes.TrimSuffix(line, []byte("\r"))
+	}
+	for i, line := range unfold(lines) {
 		if i == 0 {
 			line = startLine(line)
 		} else {
@@ -73,7 +77,7 @@ func wellFormed(head []byte) bool {
 		} else {
 			head = nil
 		}
-		if first && needsSpace(line) || !first && (isCompact(line) || looseCSeq(line)) {
+		if first && needsSpace(line) || !first && (isFolded(line) || isCompact(line) || looseCSeq(line) || untidy(line)) {
 			return false
 		}
 	}
@@ -102,8 +106,13 @@ func headerLine(line []byte) []byte {
 		_, value, _ := bytes.Cut(line, []byte(":"))
 		return append([]byte("CSeq: "), bytes.Join(bytes.Fields(value), []byte(" "))...)
 	}
+	if untidy(line) {
+		return tidyLine(line)
+	}
 	return line
 }
+
+func isFolded(line []byte) bool { return len(line) > 0 && (line[0] == ' ' || line[0] == '\t') }
 
 func isCompact(line []byte) bool {
 	if len(line) < 2 || shortNames[line[0]|0x20] == "" {

@@ -33,6 +33,9 @@ func TestWellFormedMessageIsNotCopied(t *testing.T) {
 
 func FuzzNormalise(f *testing.F) {
 	f.Add([]byte("\nSIP/2.0 200\nCSeq:  1  INVITE\nk : a\n\nbody\r\n"))
+	for _, m := range allTorture(f) {
+		f.Add([]byte(m.raw))
+	}
 	f.Fuzz(func(t *testing.T, datagram []byte) {
 		once := normalise(bytes.Clone(datagram))
 		if again := normalise(bytes.Clone(once)); !bytes.Equal(once, again) {

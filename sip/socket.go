@@ -111,6 +111,7 @@ func (s *socket) admit(b []byte, n int, from net.Addr) int {
 	clean := normalise(b[:n])
 	if len(clean) == 0 || len(clean) > len(b) || !tryParse(s.parser, s.log, clean) {
 		s.count.drop(dropParse)
+		s.refuse(clean, from)
 		return 0
 	}
 	s.datagram(clean, from, false, repeated)
