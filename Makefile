@@ -13,6 +13,7 @@ bench:
 	go test -run '^$$' -bench . ./dtmf ./media ./store
 	go run ./test/bench/calls
 	go test -run '^$$' -bench Page -benchtime 1x ./test/page
+	go run ./test/bench/media
 
 fuzz: ## each target for a minute
 	go test -run '^$$' -fuzz '^FuzzEvent$$' -fuzztime 1m ./dtmf

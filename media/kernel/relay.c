@@ -181,8 +181,10 @@ static __always_inline void advance(struct flow *f, __u32 by)
 		f->in_burst = 1;
 	}
 	f->seen = (n < WINDOW ? f->seen << n : 0) | 1;
-	__sync_fetch_and_add(&f->lost, lost);
-	__sync_fetch_and_add(&f->bursts, bursts);
+	if (lost) {
+		__sync_fetch_and_add(&f->lost, lost);
+		__sync_fetch_and_add(&f->bursts, bursts);
+	}
 	__sync_fetch_and_add(&f->advance, by);
 }
 
@@ -307,6 +309,18 @@ struct body {
 	struct rtp rtp;
 };
 
+// header_sum is an IPv4 header's checksum once TOS (in word 0), TTL (4) and
+// addresses have changed, the last by addresses (RFC 1624).
+static __always_inline __u16 header_sum(const __be16 *before, const __be16 *now, __u32 addresses)
+{
+	__u32 sum = (__u16)~before[5];
+	sum += (__u16)~before[0] + now[0];
+	sum += (__u16)~before[4] + now[4];
+	sum += (addresses & 0xffff) + (addresses >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~((sum & 0xffff) + (sum >> 16));
+}
+
 static __always_inline int relay4(struct __sk_buff *skb)
 {
 	struct packet4 p;
@@ -334,13 +348,11 @@ static __always_inline int relay4(struct __sk_buff *skb)
 	p.udp.source = out.local_port;
 	p.udp.dest = out.remote_port;
 	struct body new = {p.udp.source, p.udp.dest, p.rtp};
-	__u64 sum = bpf_csum_diff((__be32 *)&before, sizeof before, (__be32 *)&p.ip, sizeof p.ip, (__u16)~p.ip.check);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff);
-	p.ip.check = ~((sum & 0xffff) + (sum >> 16));
+	__u32 outer = bpf_csum_diff((__be32 *)&before.saddr, 8, (__be32 *)&p.ip.saddr, 8, 0);
+	p.ip.check = header_sum((__be16 *)&before, (__be16 *)&p.ip, outer);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &p, sizeof p, BPF_F_INVALIDATE_HASH))
 		return DROP;
 	__s64 inner = bpf_csum_diff((__be32 *)&old, sizeof old, (__be32 *)&new, sizeof new, 0);
-	__s64 outer = bpf_csum_diff((__be32 *)&before.saddr, 8, (__be32 *)&p.ip.saddr, 8, 0);
 	if (sums(skb, ETH_HLEN + offsetof(struct packet4, udp.check), inner, outer))
 		return DROP;
 	return send(skb, &out);
