@@ -173,7 +173,7 @@ func (f *flows) watch(s *stream) {
 		case <-s.pongs: // of an earlier ping, late
 		default:
 		}
-		if _, err := s.Conn.Write(ping); err != nil {
+		if err := s.signal(ping); err != nil {
 			_ = s.Close()
 			return
 		}

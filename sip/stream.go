@@ -42,6 +42,8 @@ type stream struct {
 	out  []byte // whole messages that sipgo has not read yet
 	read []byte
 
+	shaken bool // the handshake was made, or tried
+
 	ready     chan struct{} // closed at the first Read: sipgo can send by now
 	readyOnce sync.Once
 	broken    chan struct{}
@@ -83,9 +85,10 @@ func (s *stream) handshake() error {
 	secure, ok := s.Conn.(interface {
 		HandshakeContext(context.Context) error
 	})
-	if !ok {
+	if !ok || s.shaken {
 		return nil
 	}
+	s.shaken = true
 	ctx, cancel := context.WithTimeout(s.e.ctx, handshakeTimeout)
 	defer cancel()
 	return secure.HandshakeContext(ctx)
@@ -117,7 +120,7 @@ func (s *stream) keepAlives(b []byte) []byte {
 		switch {
 		case bytes.HasPrefix(b, ping):
 			b = b[len(ping):]
-			_, _ = s.Conn.Write(pong) // a broken connection is noticed by Read
+			_ = s.signal(pong) // a broken connection is noticed by Read
 		case bytes.HasPrefix(b, pong) && (len(b) == 2 || b[2] != '\r'):
 			b = b[len(pong):]
 			select {
@@ -128,6 +131,16 @@ func (s *stream) keepAlives(b []byte) []byte {
 			return b
 		}
 	}
+}
+
+// signal writes a ping or a pong. The deadline of sipgo's last message stands
+// until another is set.
+func (s *stream) signal(b []byte) error {
+	if err := s.Conn.SetWriteDeadline(time.Now().Add(tcpTimeout)); err != nil {
+		return err
+	}
+	_, err := s.Conn.Write(b)
+	return err
 }
 
 // frame returns how long the first message of b is, 0 = its head is not whole

@@ -115,6 +115,8 @@ func (sink) LocalAddr() net.Addr         { return &net.TCPAddr{} }
 func (sink) RemoteAddr() net.Addr        { return &net.TCPAddr{} }
 func (sink) Close() error                { return nil }
 
+func (sink) SetWriteDeadline(time.Time) error { return nil }
+
 // A connection whose pongs stop is closed; one that never had any is left alone.
 func TestPings(t *testing.T) {
 	for _, answers := range []int{0, 2} {
@@ -131,6 +133,9 @@ func TestPings(t *testing.T) {
 					}
 				}
 			}()
+			if err := s.SetWriteDeadline(time.Now().Add(tcpTimeout)); err != nil { // as sipgo does
+				t.Error(err)
+			}
 			go (&flows{e: e}).watch(s)
 			pings := 0
 			go func() {
