@@ -84,10 +84,26 @@ func (s *Server) start(ctx context.Context, request bridge.Request, who *caller)
 	}
 	// A client that goes away must not leave half a call behind.
 	record, err := s.Calls.Start(context.WithoutCancel(ctx), request)
+	var refused *bridge.Refusal
+	if errors.As(err, &refused) && refused.Code == bridge.CodeDuplicate {
+		return s.twice(ctx, refused.ActiveCall)
+	}
 	if err != nil {
 		return nil, s.rejected(err)
 	}
 	return created(&record), nil
+}
+
+// twice is the answer to a double click: the call of the first.
+func (s *Server) twice(ctx context.Context, id string) (*answer, error) {
+	record, err := s.Store.Call(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	a := created(&record)
+	a.status, a.header["Idempotency-Replayed"] = 200, "true"
+	s.Metrics.replayed()
+	return a, nil
 }
 
 func created(record *bridge.Record) *answer {

@@ -28,19 +28,21 @@ var (
 )
 
 // body reads a request's JSON whole.
-func body(r *http.Request, kinds ...string) ([]byte, *problem) {
+func body(r *http.Request, kinds ...string) ([]byte, *problem) { return bodyUpTo(r, maxBody, kinds...) }
+
+func bodyUpTo(r *http.Request, most int64, kinds ...string) ([]byte, *problem) {
 	header := r.Header.Get("Content-Type")
 	kind, parameters, err := mime.ParseMediaType(header)
 	charset := strings.ToLower(parameters["charset"])
 	if header != "" && (err != nil || !slices.Contains(kinds, kind) || charset != "" && charset != "utf-8") {
 		return nil, refuse("unsupported_media_type", "Send Content-Type: %s in UTF-8, not %q.", kinds[0], header)
 	}
-	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	data, err := io.ReadAll(io.LimitReader(r.Body, most+1))
 	switch {
 	case err != nil:
 		return nil, refuse("malformed_json", "The body ended early.")
-	case len(data) > maxBody:
-		return nil, refuse("too_large", "The body has more than %d octets.", maxBody)
+	case int64(len(data)) > most:
+		return nil, refuse("too_large", "The body has more than %d octets.", most)
 	}
 	return data, nil
 }
@@ -157,6 +159,7 @@ type callCreate struct {
 	MaxDuration   *int64            `json:"max_duration_s"`
 	Metadata      map[string]string `json:"metadata"`
 	ContactName   *string           `json:"contact_name"`
+	TimeZone      *string           `json:"to_timezone"`
 }
 
 // faults collects what is wrong with a body's fields.
@@ -206,6 +209,12 @@ func (c *callCreate) validate() *problem {
 	f.text("to", c.To, 128)
 	f.text("caller_id", c.CallerID, 64)
 	f.text("contact_name", c.ContactName, 80)
+	f.text("to_timezone", c.TimeZone, 64)
+	if zone := orZero(c.TimeZone); zone != "" {
+		if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
+			f.add("to_timezone", "It is no time zone such as America/Denver.")
+		}
+	}
 	if c.MaxDuration != nil && (*c.MaxDuration < 30 || *c.MaxDuration > 28800) {
 		f.add("max_duration_s", "It must be 30 to 28800.")
 	}
@@ -283,7 +292,7 @@ func (c *callPatch) patch() bridge.Patch {
 
 func (c *callCreate) request() bridge.Request {
 	r := bridge.Request{RepNumber: orZero(c.RepNumber), To: orZero(c.To), CallerID: orZero(c.CallerID),
-		ContactName: orZero(c.ContactName), Metadata: c.Metadata}
+		ContactName: orZero(c.ContactName), TimeZone: orZero(c.TimeZone), Metadata: c.Metadata}
 	if c.MaxDuration != nil {
 		r.MaxDuration = time.Duration(*c.MaxDuration) * time.Second
 	}

@@ -33,6 +33,10 @@ var kinds = map[string]kind{
 	"emergency_number":        {403, "Emergency numbers are never dialled", "Call them from a telephone."},
 	"cross_origin":            {403, "Another site's page may not use a rep's session", "Call from the CRM's backend, with an API key."},
 	"link_expired":            {403, "The sign-in link was used, or is too old", "Make another: POST /v1/reps/{rep_id}/sessions, or tandem reps link."},
+	"premium_blocked":         {403, "Premium-rate numbers are not dialled", "See policy.premium in tandem.yaml."},
+	"country_not_allowed":     {403, "Numbers of this country are not dialled", "See policy.countries in tandem.yaml."},
+	"dnc_listed":              {403, "The number is on the do-not-call list", "DELETE /v1/do-not-call/{number} takes it off."},
+	"outside_call_window":     {403, "It is too early or too late where the prospect is", "next_allowed_at says when; to_timezone says where the prospect really is."},
 	"not_found":               {404, "There is no such thing", "Check the id and the path."},
 	"method_not_allowed":      {405, "The path has no such method", "See /openapi.json; the Allow header lists those there are."},
 	"rep_busy":                {409, "The rep is already on a call", "active_call_id names it. End it, or wait."},
@@ -54,8 +58,10 @@ var kinds = map[string]kind{
 	"same_number_both_legs":   {422, "Rep and prospect have the same number", "Check both."},
 	"invalid_webhook_url":     {422, "Events cannot be sent to this address", "Use an http or https URL on a public address, or set webhooks.allow_private_networks."},
 	"idempotency_key_reused":  {422, "The Idempotency-Key was used for another request", "Use a new key for each request."},
+	"attempt_limit":           {429, "The prospect was dialled too often", "See policy.attempts in tandem.yaml."},
 	"rate_limited":            {429, "Too many requests", "Wait for Retry-After."},
 	"no_capacity":             {503, "Every line is taken", "Wait for Retry-After, or raise limits.channels of the trunk."},
+	"spend_limit_reached":     {503, "The trunk's money for today is spent", "See limits.daily_spend of the trunk; the day is in UTC."},
 	"no_trunk_available":      {503, "No trunk can take the call", "See routing in tandem.yaml, and tandem_trunk_up."},
 	"draining":                {503, "The server is shutting down", "Wait for Retry-After."},
 	"store_unavailable":       {503, "The database cannot be written", "Is the disk full? See the log."},
@@ -72,14 +78,15 @@ type fault struct {
 
 // problem is a refusal on its way to the client.
 type problem struct {
-	Type         string  `json:"type"`
-	Title        string  `json:"title"`
-	Status       int     `json:"status"`
-	Detail       string  `json:"detail,omitempty"`
-	Code         string  `json:"code"`
-	RequestID    string  `json:"request_id"`
-	ActiveCallID string  `json:"active_call_id,omitempty"`
-	Errors       []fault `json:"errors,omitempty"`
+	Type         string     `json:"type"`
+	Title        string     `json:"title"`
+	Status       int        `json:"status"`
+	Detail       string     `json:"detail,omitempty"`
+	Code         string     `json:"code"`
+	RequestID    string     `json:"request_id"`
+	ActiveCallID string     `json:"active_call_id,omitempty"`
+	NextAllowed  *time.Time `json:"next_allowed_at,omitempty"`
+	Errors       []fault    `json:"errors,omitempty"`
 
 	retryAfter time.Duration
 }
@@ -118,7 +125,7 @@ func explain(err error) *problem {
 		return p
 	case errors.As(err, &refused):
 		p = refuse(string(refused.Code), refused.Detail).at(refused.Field).after(refused.RetryAfter)
-		p.ActiveCallID = refused.ActiveCall
+		p.ActiveCallID, p.NextAllowed = refused.ActiveCall, moment(refused.NextAllowed)
 		return p
 	default:
 		return refuse("internal_error", "See the log of the server.")

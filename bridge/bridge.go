@@ -56,13 +56,14 @@ type Bridge struct {
 
 	mu       sync.Mutex
 	calls    map[string]*call
-	reps     map[string]string // rep's number, or id → call id
+	reps     map[string]string      // rep's number, or id → call id
+	placed   map[string][]time.Time // calls that count against quotas
 	draining bool
 }
 
 // New returns a Bridge without calls.
 func New(cfg Config) *Bridge {
-	b := &Bridge{Config: cfg, log: cfg.Log, calls: make(map[string]*call), reps: make(map[string]string)}
+	b := &Bridge{Config: cfg, log: cfg.Log, calls: make(map[string]*call), reps: make(map[string]string), placed: make(map[string][]time.Time)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,12 +102,16 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 	if refused != nil {
 		return nil, refused
 	}
-	if id == "" {
+	routes := map[Side][]Route{Rep: rep, Prospect: prospect}
+	if refused := b.forbidden(&asked, routes); refused != nil {
+		return nil, refused
+	}
+	keyed := id != ""
+	if !keyed {
 		id = NewID("call")
 	}
-	c := &call{Bridge: b, tuning: b.tuned.Load(), id: id, asked: asked,
+	c := &call{keyed: keyed, placedAt: time.Now(), routes: routes, Bridge: b, tuning: b.tuned.Load(), id: id, asked: asked,
 		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), unhold: make(map[Side]func()), lent: make(map[Side]func())}
-	c.routes = map[Side][]Route{Rep: rep, Prospect: prospect}
 	c.log = b.log.With("call", c.id)
 	if err := b.lock(c); err != nil {
 		return nil, err
@@ -148,10 +153,18 @@ func (b *Bridge) lock(c *call) error {
 	if b.draining {
 		return &Refusal{Code: CodeDraining, Detail: "The server is shutting down and takes no new calls.", RetryAfter: 30 * time.Second}
 	}
-	for _, rep := range c.asked.reps() {
-		if live, busy := b.reps[rep]; busy && c.Limits.OneCallPerRep {
-			return &Refusal{Code: CodeRepBusy, Detail: "The rep has a call up. End it, or wait.", ActiveCall: live}
+	if c.Limits.OneCallPerRep {
+		if same := b.double(c, c.placedAt); same != nil {
+			return same
 		}
+		for _, rep := range c.asked.reps() {
+			if live, busy := b.reps[rep]; busy {
+				return &Refusal{Code: CodeRepBusy, Detail: "The rep has a call up. End it, or wait.", ActiveCall: live}
+			}
+		}
+	}
+	if refused := b.count(b.Policy().quotas(&c.asked), c.placedAt); refused != nil {
+		return refused
 	}
 	b.calls[c.id] = c
 	for _, rep := range c.asked.reps() {

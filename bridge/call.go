@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"tandem/media"
 	"tandem/sip"
@@ -20,6 +21,9 @@ type call struct {
 	routes map[Side][]Route // the one in use first
 	lent   map[Side]func()  // gives its channel back
 	log    *slog.Logger
+
+	placedAt time.Time
+	keyed    bool // its id was given, so that a repetition would be known by it
 
 	ctx     context.Context
 	end     context.CancelCauseFunc // with an End: whoever is first ends the call
@@ -80,7 +84,7 @@ func (c *call) run(ctx context.Context) (end End) {
 
 	// 3. Ring the prospect, if the rules still let us. The rep hears ringing, or
 	// what the far network plays, and may press * to give up.
-	if refused := c.Policy().check(c.asked); refused != nil {
+	if refused := c.forbidden(&c.asked, c.routes); refused != nil {
 		return c.explain(rep, End{Reason: Reason(refused.Code), By: BySystem, Err: refused})
 	}
 	part := media.Join(c.rep, c.prospect)

@@ -30,6 +30,7 @@ type Limits struct {
 	WrapUp           time.Duration   // the longest the rep is kept to hear why
 	Digit            byte            // to be pressed
 	Decline          byte            // "not now"; 0 = none
+	Double           time.Duration   // [T_dup_window] the same request again is the same call; 0 = it is not
 	OneCallPerRep    bool
 	Explain          bool // say why a prospect was not reached
 	ReadBack         bool // say the prospect's last four digits before the prompt

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Policy says who may be dialled. It is asked before any SIP, and again before
@@ -13,12 +14,22 @@ type Policy struct {
 	Allow     []string // prefixes of E.164 numbers that may be dialled; nothing else is
 	Deny      []string // prefixes that may not, though allowed
 	OwnNumber []string // the trunks' own numbers: dialling them would come back to us
+
+	Countries      []string         // ISO 3166, whose numbers may be dialled; none = all that Allow has
+	Premium        bool             // premium-rate numbers may be dialled
+	Window         Window           // when prospects may be called, by their clock
+	Attempts       int              // to one prospect within AttemptsWithin; 0 = any number
+	AttemptsWithin time.Duration    //
+	RepPerHour     int              // calls of one rep; 0 = any number
+	KeyPerMinute   int              // calls by one API key, likewise
+	DailySpend     map[string]Money // by trunk, on a day in UTC
+	Past           Past             // nil = nothing is known of it
 }
 
 // parse makes of a Request what the call keeps.
 func (p *Policy) parse(r Request) (Asked, error) {
 	asked := Asked{Kind: r.Kind, Source: r.Source, Key: r.Key, RepID: r.RepID, RepExternal: r.RepExternal,
-		ContactName: r.ContactName, MaxDuration: r.MaxDuration, Metadata: r.Metadata}
+		ContactName: r.ContactName, TimeZone: r.TimeZone, Test: r.Test, MaxDuration: r.MaxDuration, Metadata: r.Metadata}
 	if asked.Kind == "" {
 		asked.Kind = PassThrough
 	}
@@ -86,7 +97,7 @@ func (p *Policy) may(field, number string) *Refusal {
 	case forbidden && len(denied) >= len(prefix):
 		return &Refusal{Code: CodeDestinationForbidden, Field: field, Detail: fmt.Sprintf("The prefix %s is in numbers.deny.", denied)}
 	}
-	return nil
+	return p.kind(field, number, prefix)
 }
 
 // longest finds the longest prefix of number.

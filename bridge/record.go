@@ -204,6 +204,7 @@ type Asked struct {
 	RepExtension string            `json:"rep_extension,omitempty"` // likewise after the rep's
 	CallerID     string            `json:"caller_id"`               // E.164, shown to the prospect
 	ContactName  string            `json:"contact_name,omitempty"`
+	TimeZone     string            `json:"time_zone,omitempty"`    // the prospect's, where the request said it
 	MaxDuration  time.Duration     `json:"max_duration,omitempty"` // 0 = the configured limit
 	Metadata     map[string]string `json:"metadata,omitempty"`
 }

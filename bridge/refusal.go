@@ -25,6 +25,14 @@ const (
 	CodeAlreadyEnded         Code = "call_already_ended"
 	CodeNotFound             Code = "not_found"
 	CodeValidation           Code = "validation_failed"
+	CodePremium              Code = "premium_blocked"
+	CodeCountry              Code = "country_not_allowed"
+	CodeDoNotCall            Code = "dnc_listed"
+	CodeOutsideWindow        Code = "outside_call_window"
+	CodeAttempts             Code = "attempt_limit"
+	CodeRateLimited          Code = "rate_limited"
+	CodeSpendLimit           Code = "spend_limit_reached"
+	CodeDuplicate            Code = "duplicate_request" // not an error: ActiveCall is the call
 )
 
 // Refusal is a request that was not taken; nothing was dialled and nothing changed.
@@ -34,6 +42,8 @@ type Refusal struct {
 	Field      string        // the request's field at fault, "" = none
 	ActiveCall string        // with CodeRepBusy: the call that is up
 	RetryAfter time.Duration // 0 = do not say
+
+	NextAllowed time.Time // when it would be taken, zero = not known
 }
 
 func (r *Refusal) Error() string { return fmt.Sprintf("%s: %s", r.Code, r.Detail) }

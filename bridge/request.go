@@ -23,6 +23,8 @@ type Request struct {
 	To          string // likewise; none where Kind is Verification
 	CallerID    string // "" = the first of the prospect's trunk
 	ContactName string
+	TimeZone    string        // the prospect's, such as America/Denver; "" = that of the number
+	Test        bool          // by a test key
 	MaxDuration time.Duration // 0 = the configured limit
 	Metadata    map[string]string
 }

@@ -11,6 +11,7 @@ type Config struct {
 	Media    Media             `key:"media" doc:"sound"`
 	CallFlow CallFlow          `key:"call_flow" doc:"how a call goes"`
 	Numbers  Numbers           `key:"numbers" doc:"who may be dialled"`
+	Policy   Policy            `key:"policy" doc:"when and how often"`
 	Trunks   map[string]Trunk  `key:"trunks" required:"true" doc:"SIP trunks by name"`
 	Routing  []Route           `key:"routing" doc:"which trunk takes which leg; the first match wins; without any, the first trunk takes all"`
 	HTTP     HTTP              `key:"http" doc:"the control API"`
@@ -86,6 +87,23 @@ type Numbers struct {
 	Allow         []string `key:"allow" required:"true" form:"^\\+[1-9][0-9]*$" doc:"prefixes that may be dialled; nothing else is"`
 	Deny          []string `key:"deny" form:"^\\+[1-9][0-9]*$" doc:"prefixes that may not, though allowed"`
 	Emergency     string   `key:"emergency" default:"refuse" oneof:"refuse" doc:"emergency numbers are never dialled"`
+}
+
+// Policy says when and how often prospects are dialled.
+type Policy struct {
+	Countries         []string      `key:"countries" form:"^[A-Z]{2}$" doc:"whose numbers may be dialled, such as US; none = all that numbers.allow has"`
+	Premium           string        `key:"premium" default:"refuse" oneof:"refuse,allow" doc:"refuse | allow premium-rate numbers"`
+	CallWindow        string        `key:"call_window" doc:"such as 08:00-21:00 by the prospect's clock; empty = any time"`
+	Attempts          Attempts      `key:"attempts" doc:"to one prospect"`
+	RepCallsPerHour   int           `key:"rep_calls_per_hour" default:"0" min:"0" max:"100000" doc:"of one rep; 0 = any number"`
+	KeyCallsPerMinute int           `key:"key_calls_per_minute" default:"0" min:"0" max:"100000" doc:"by one API key; 0 = any number"`
+	DuplicateWindow   time.Duration `key:"duplicate_window" default:"3s" min:"0s" max:"10s" doc:"the same request again is the same call"`
+}
+
+// Attempts is how often a prospect may be dialled.
+type Attempts struct {
+	Max    int           `key:"max" default:"0" min:"0" max:"1000" doc:"0 = any number"`
+	Within time.Duration `key:"within" default:"24h" min:"1h" max:"31d" doc:"within this time"`
 }
 
 // Trunk is one SIP trunk.

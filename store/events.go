@@ -44,6 +44,9 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 				return fmt.Errorf("%s: event %d after %d: %w", record.ID, e.Seq, kept.Sequence, ErrSequence)
 			}
 			kept.Apply(e)
+			if err := attempted(ctx, tx, e, &kept); err != nil {
+				return err
+			}
 			if err := addEvent(ctx, tx, e, &kept, kept.Asked.RepID, kept.Asked.Test); err != nil {
 				return err
 			}

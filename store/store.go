@@ -27,7 +27,7 @@ var (
 var migrations embed.FS
 
 // schemaVersion is the newest migration.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // Config is where things are kept, and for how long.
 type Config struct {

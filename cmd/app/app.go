@@ -262,7 +262,7 @@ func (a *App) openBridge(context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.routes.Store(newRoutes(a.cfg, a.endpoint, rates))
+	a.routes.Store(newRoutes(a.cfg, a.endpoint, rates, a.Store))
 	a.bridge = bridge.New(bridge.Config{
 		Trunks: dialer{a.endpoint}, Sound: a.pool,
 		Route:  func(side bridge.Side, number string) []bridge.Route { return a.routes.Load().find(side, number) },

@@ -53,7 +53,7 @@ func Examine(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logge
 		return nil, note, err
 	}
 	defer a.close()
-	r := newRoutes(cfg, endpoint, nil)
+	r := newRoutes(cfg, endpoint, nil, nil)
 	for _, name := range trunks {
 		one := Examined{Trunk: name}
 		// The way is asked for once the trunk can be reached at all: its SDP

@@ -66,7 +66,7 @@ func (a *App) Reload(context.Context) (done api.Reloaded, err error) {
 	}
 	next := *a.cfg
 	next.Trunks, next.Routing, next.Numbers, next.CallFlow = read.Trunks, read.Routing, read.Numbers, read.CallFlow
-	next.Rates, next.Log.Level = read.Rates, read.Log.Level
+	next.Rates, next.Policy, next.Log.Level = read.Rates, read.Policy, read.Log.Level
 	done = api.Reloaded{Changed: changes(a.cfg, &next), Restart: changes(&next, read)}
 	return done, a.adopt(&next)
 }
@@ -89,7 +89,7 @@ func (a *App) adopt(next *config.Config) error {
 		return err
 	}
 	a.bridge.Retune(limits(next), sounds)
-	a.routes.Store(newRoutes(next, a.endpoint, rates))
+	a.routes.Store(newRoutes(next, a.endpoint, rates, a.Store))
 	if a.wire.Level != nil {
 		_ = a.wire.Level.UnmarshalText([]byte(next.Log.Level)) // checked by config
 	}

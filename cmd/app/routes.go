@@ -57,8 +57,8 @@ type routes struct {
 	rates    rates
 }
 
-func newRoutes(cfg *config.Config, endpoint *sip.Endpoint, rates rates) *routes {
-	return &routes{cfg: cfg, endpoint: endpoint, policy: policy(cfg), rates: rates}
+func newRoutes(cfg *config.Config, endpoint *sip.Endpoint, rates rates, past bridge.Past) *routes {
+	return &routes{cfg: cfg, endpoint: endpoint, policy: policy(cfg, past), rates: rates}
 }
 
 // find is bridge.Config.Route.
@@ -134,9 +134,15 @@ func (r *routes) address(trunk string) netip.Addr {
 }
 
 // policy is who may be dialled.
-func policy(cfg *config.Config) *bridge.Policy {
-	p := &bridge.Policy{Region: cfg.Numbers.DefaultRegion, Allow: cfg.Numbers.Allow, Deny: cfg.Numbers.Deny}
+func policy(cfg *config.Config, past bridge.Past) *bridge.Policy {
+	p := &bridge.Policy{Region: cfg.Numbers.DefaultRegion, Allow: cfg.Numbers.Allow, Deny: cfg.Numbers.Deny,
+		Countries: cfg.Policy.Countries, Premium: cfg.Policy.Premium == "allow", Attempts: cfg.Policy.Attempts.Max, AttemptsWithin: cfg.Policy.Attempts.Within,
+		RepPerHour: cfg.Policy.RepCallsPerHour, KeyPerMinute: cfg.Policy.KeyCallsPerMinute, DailySpend: make(map[string]bridge.Money), Past: past}
+	p.Window, _ = bridge.ParseWindow(cfg.Policy.CallWindow) // checked by config
 	for _, name := range cfg.TrunkNames() {
+		if amount, _, limited := strings.Cut(cfg.Trunks[name].Limits.DailySpend, " "); limited {
+			p.DailySpend[name], _ = bridge.ParseMoney(amount) // likewise
+		}
 		for _, id := range cfg.Trunks[name].CallerIDs {
 			if !slices.Contains(p.OwnNumber, id) { // trunks may share one
 				p.OwnNumber = append(p.OwnNumber, id)
@@ -158,6 +164,7 @@ func limits(cfg *config.Config) bridge.Limits {
 	l.RepRing, l.RepTotal = flow.RepRingTimeout, flow.RepRingTimeout+15*time.Second
 	l.ProspectRing, l.ProspectTotal = flow.ProspectRingTimeout, flow.ProspectRingTimeout+15*time.Second
 	l.RTPStart, l.Plays, l.Confirm = flow.RTPStart, flow.Confirm.Plays, flow.Confirm.Timeout
+	l.Double = cfg.Policy.DuplicateWindow
 	l.Talk, l.OneCallPerRep, l.Explain, l.ReadBack = flow.MaxDuration, flow.OneCallPerRep, flow.OutcomePrompts, flow.Confirm.ReadBackNumber
 	l.Digit, l.Decline = flow.Confirm.Digit[0], 0
 	if flow.Confirm.DeclineDigit != "" {

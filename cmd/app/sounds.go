@@ -32,6 +32,13 @@ var why = map[bridge.Reason]string{
 	bridge.Reason(bridge.CodeDestinationForbidden): "en/policy-refused",
 	bridge.Reason(bridge.CodeEmergency):            "en/policy-refused",
 	bridge.Reason(bridge.CodeSameNumber):           "en/policy-refused",
+	bridge.Reason(bridge.CodePremium):              "en/policy-refused",
+	bridge.Reason(bridge.CodeCountry):              "en/policy-refused",
+	bridge.Reason(bridge.CodeDoNotCall):            "en/policy-refused",
+	bridge.Reason(bridge.CodeOutsideWindow):        "en/policy-refused",
+	bridge.Reason(bridge.CodeAttempts):             "en/policy-refused",
+	bridge.Reason(bridge.CodeSpendLimit):           "en/policy-refused",
+	bridge.Reason(bridge.CodeStoreUnavailable):     "en/call-failed",
 }
 
 // clip loads builtin:NAME, or a file.
