@@ -178,6 +178,13 @@ func (d *decoder) checkLater(c *Config) {
 }
 
 func (d *decoder) checkTrunk(path string, t *Trunk) {
+	if t.SRTP != "none" && t.Transport != "tls" && t.Transport != "auto" {
+		d.at(path+".srtp", "its keys go by "+t.Transport+", where whoever sees the signalling can read them", CodeInClear, "transport: tls")
+	}
+	d.checkTrunkTLS(path+".tls", &t.TLS)
+	if t.OutboundProxy != "" && !proxyForm.MatchString(t.OutboundProxy) {
+		d.at(path+".outbound_proxy", fmt.Sprintf("%q is not a host, or a host and a port", t.OutboundProxy), CodeType, "write sbc.example.com:5060")
+	}
 	switch {
 	case t.Auth.Mode == "register" && t.Auth.Username == "":
 		d.at(path+".auth.mode", "register needs a username, and mostly a password", CodeRequired, "")

@@ -119,10 +119,16 @@ func TestChecks(t *testing.T) {
 	if c == nil || problems.Errors() != 0 || len(problems) != 1 || problems[0].Code != CodePorts {
 		t.Errorf("%v", problems)
 	}
-	for _, key := range []string{`limits: {daily_spend: "5 USD"}`} {
-		_, problems := Read("t.yaml", []byte(strings.Replace(small, "host:", key+", host:", 1)), nil)
-		if problems.Errors() != 1 || problems[0].Code != CodeLater {
-			t.Errorf("%s: %v", key, problems)
+	for amount, errors := range map[string]int{"5 USD": 0, "50.00 USD": 0, "5 dollars": 1, "5 EUR": 1, "-5 USD": 1} {
+		_, problems := Read("t.yaml", []byte(strings.Replace(small, "host:", `limits: {daily_spend: "`+amount+`"}, host:`, 1)), nil)
+		if problems.Errors() != errors {
+			t.Errorf("%s: %v", amount, problems)
+		}
+	}
+	for window, errors := range map[string]int{"08:00-21:00": 0, "00:00-24:00": 0, "21:00-08:00": 1, "8-21": 1, "08:00-24:30": 1} {
+		_, problems := Read("t.yaml", []byte(small+"policy: {call_window: \""+window+"\"}\n"), nil)
+		if problems.Errors() != errors {
+			t.Errorf("%s: %v", window, problems)
 		}
 	}
 }
