@@ -60,7 +60,9 @@ func (e *Endpoint) Examine(ctx context.Context, inv Invite) (all []Finding, err 
 		all = append(all, found...)
 	}
 	if alive && t.Register.Expires > 0 {
-		all = append(all, e.examineRegister(ctx, t))
+		found, leave := e.examineRegister(ctx, t)
+		all = append(all, found)
+		defer leave() // after the call, which many a trunk takes only from who is registered
 	}
 	if alive {
 		all = append(all, e.examineCall(ctx, inv))
@@ -158,18 +160,16 @@ func seenAs(t *trunk, at target, claimed netip.AddrPort, res *sipmsg.Response) F
 	return Finding{Step: "nat", Text: fmt.Sprintf("the trunk sees us as %s, as we say", seen)}
 }
 
-// examineRegister registers, and takes the registration back.
-func (e *Endpoint) examineRegister(ctx context.Context, t *trunk) Finding {
+// examineRegister registers; leave takes the registration back.
+func (e *Endpoint) examineRegister(ctx context.Context, t *trunk) (_ Finding, leave func()) {
 	began := time.Now()
 	r := newRegistrar(e, t)
 	r.quit = ctx
 	granted, err := r.register()
 	if err != nil {
-		return Finding{"register", cmp.Or(FaultOf(err), FaultForbidden), legible(err.Error()), time.Since(began)}
+		return Finding{"register", cmp.Or(FaultOf(err), FaultForbidden), legible(err.Error()), time.Since(began)}, r.leave
 	}
-	took := time.Since(began)
-	r.leave()
-	return Finding{Step: "register", Text: fmt.Sprintf("registered for %s, and taken back", granted), Took: took}
+	return Finding{Step: "register", Text: fmt.Sprintf("registered for %s", granted), Took: time.Since(began)}, r.leave
 }
 
 // examineCall calls a number that nobody has.

@@ -121,12 +121,12 @@ func TestExamine(t *testing.T) {
 			w.respond(w.expect("REGISTER"), "401 Unauthorized", "x", `WWW-Authenticate: Digest realm="r", nonce="n"`)
 			reg := w.expect("REGISTER")
 			w.respond(reg, "200 OK", "x", "Contact: "+reg.get("contact"))
+			w.respond(w.expect("INVITE"), "404 Not Found", "x")
+			w.expect("ACK")
 			if reg = w.expect("REGISTER"); reg.get("expires") != "0" {
 				w.t.Errorf("not taken back: %v", reg)
 			}
 			w.respond(reg, "200 OK", "x")
-			w.respond(w.expect("INVITE"), "404 Not Found", "x")
-			w.expect("ACK")
 		}, func(c *Config) { c.Examining, c.Trunks[0].Register.Expires = true, 10*time.Minute },
 			[]string{"resolve ", "options ", "nat ", "register ", "call "}, []string{"INVITE", "404"}},
 		"registrar refuses": {func(w *world) {

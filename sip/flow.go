@@ -76,6 +76,25 @@ func (f *flows) has(at target) bool {
 	return true
 }
 
+// port is our end of the connection to a target, which is made if there is none.
+func (f *flows) port(ctx context.Context, at target) (uint16, error) {
+	ctx, cancel := context.WithTimeout(ctx, tcpTimeout)
+	defer cancel()
+	for range 2 {
+		f.mu.Lock()
+		s := f.open[at]
+		f.mu.Unlock()
+		if s != nil {
+			local, err := netip.ParseAddrPort(s.LocalAddr().String())
+			return local.Port(), err
+		}
+		if err := f.dialOnce(ctx, at); err != nil {
+			return 0, err
+		}
+	}
+	return 0, errBroken
+}
+
 // dialOnce dials for everybody who waits for the same target.
 func (f *flows) dialOnce(ctx context.Context, at target) error {
 	f.mu.Lock()

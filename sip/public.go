@@ -16,7 +16,10 @@ import (
 func (e *Endpoint) public(ctx context.Context, t *trunk, sock *socket, at target) (netip.AddrPort, error) {
 	addr, port := t.Local.Addr(), t.Local.Port()
 	if port == 0 {
-		port = e.listenPort(at.transport, sock)
+		var err error
+		if port, err = e.localPort(ctx, sock, at); err != nil {
+			return netip.AddrPort{}, err
+		}
 	}
 	if t.LocalName != "" {
 		found, err := e.locator.dns.addresses(ctx, t.LocalName)
@@ -61,15 +64,21 @@ func (e *Endpoint) Public(ctx context.Context, trunk string) (netip.Addr, error)
 	return at.Addr(), err
 }
 
-// listenPort is where the trunk can reach us over its transport.
-func (e *Endpoint) listenPort(transport string, sock *socket) uint16 {
-	listeners := map[string][]net.Listener{"tcp": e.cfg.TCP, "tls": e.cfg.TLS}[transport]
+// localPort is where a target can reach us over its transport: where we listen for
+// it, else our end of the connection to it. That is found by who sends over the
+// connections he has to an address, as proxies do, and it is the only way there is
+// to us.
+func (e *Endpoint) localPort(ctx context.Context, sock *socket, at target) (uint16, error) {
+	listeners := map[string][]net.Listener{"tcp": e.cfg.TCP, "tls": e.cfg.TLS}[at.transport]
 	if len(listeners) > 0 {
 		if addr, err := netip.ParseAddrPort(listeners[0].Addr().String()); err == nil {
-			return addr.Port()
+			return addr.Port(), nil
 		}
 	}
-	return sock.bind.Port()
+	if at.transport == "udp" {
+		return sock.bind.Port(), nil
+	}
+	return e.flows.port(ctx, at)
 }
 
 // routeSource asks the kernel which of our addresses it would use towards hop.

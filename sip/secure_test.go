@@ -126,6 +126,10 @@ func TestCallOverTLS(t *testing.T) {
 	if inv.uri() != "sip:+441632960001@carrier.example;transport=tls" || !strings.HasPrefix(inv.get("via"), "SIP/2.0/TLS ") || !strings.HasSuffix(inv.get("contact"), ";transport=tls>") {
 		t.Errorf("%v", inv)
 	}
+	// We do not listen: the connection is the only way to us, and Contact names its end.
+	if want := "@" + p.conn.RemoteAddr().String() + ";"; !strings.Contains(inv.get("contact"), want) {
+		t.Errorf("Contact: %s, want one with %s", inv.get("contact"), want)
+	}
 	// A Contact that names the same machine without a port keeps the connection.
 	p.write(response(inv, "200 OK", "callee", "Contact: <sip:x@127.0.0.1>", "body:"+sdpAnswer))
 	p.expect("ACK")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ type kamailio struct {
 	*testing.T
 	port        int
 	dir, config string
+	define      string // a word of the configuration's own conditions
 	process     *exec.Cmd
 	over        chan error
 	output      logBuffer
@@ -30,9 +32,12 @@ const (
 // between two @, and what to put there.
 func startKamailio(t *testing.T, words ...string) *kamailio {
 	t.Helper()
-	k := &kamailio{T: t, port: freePort(t), dir: t.TempDir()}
+	k := &kamailio{T: t, port: freePort(t), dir: t.TempDir(), define: "PLAIN"}
 	k.config = fill(t, "kamailio/kamailio.cfg", k.dir, append(words,
-		"port", strconv.Itoa(k.port), "trunk", trunkPassword, "phones", phonePassword, "auth", "digest")...)
+		"port", strconv.Itoa(k.port), "tlsport", strconv.Itoa(k.tlsPort()), "trunk", trunkPassword, "phones", phonePassword, "auth", "digest")...)
+	if slices.Contains(words, "cert") {
+		k.define = "WITH_TLS"
+	}
 	k.start()
 	t.Cleanup(func() {
 		k.stop()
@@ -43,10 +48,13 @@ func startKamailio(t *testing.T, words ...string) *kamailio {
 	return k
 }
 
+// tlsPort is that of TLS, where that is asked for; port is that of UDP and TCP.
+func (k *kamailio) tlsPort() int { return k.port + 1 }
+
 func (k *kamailio) start() {
 	k.Helper()
 	k.process = exec.Command("/usr/sbin/kamailio", "-DD", "-E", "-f", k.config, "-Y", k.dir, "-w", k.dir,
-		"-P", filepath.Join(k.dir, "pid"), "-m", "32", "-M", "8")
+		"-P", filepath.Join(k.dir, "pid"), "-m", "32", "-M", "8", "-A", k.define)
 	k.process.Stdout, k.process.Stderr = &k.output, &k.output
 	k.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with its children
 	if err := k.process.Start(); err != nil {
@@ -83,13 +91,17 @@ func (k *kamailio) phone(hz int, number, more string) *baresip {
 
 // trunk is the PBX as a trunk of tandem's.
 func (k *kamailio) trunk(auth, more string) string {
+	port := k.port
+	if strings.Contains(more, "tls") {
+		port = k.tlsPort()
+	}
 	return fmt.Sprintf(`  pbx:
     host: 127.0.0.1
     port: %d
     auth: {mode: %s, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+12025550199"]
 %s
-`, k.port, auth, more)
+`, port, auth, more)
 }
 
 // TestKamailioTrunks: the PBX over UDP and TCP, known by digest or by registration,
