@@ -23,9 +23,11 @@ var (
 	unreachable = verdict{ReasonRepUnreachable, ReasonProspectUnreachable, CauseUnreachable}
 	badCodec    = verdict{ReasonRepMedia, ReasonCodecRejected, CauseError}
 	badIdentity = verdict{ReasonRepRefused, ReasonCallerIDRejected, CauseForbidden}
-	congestion  = verdict{ReasonRepTrunk, ReasonTrunkCongestion, CauseCongestion}
-	trunkFailed = verdict{ReasonRepTrunk, ReasonProspectTrunk, CauseError}
-	timedOut    = verdict{ReasonRepTrunk, ReasonProspectTrunk, CauseTimeout}
+	// A password that is refused says nothing of the caller id.
+	notAuthorised = verdict{ReasonRepRefused, ReasonProspectTrunk, CauseForbidden}
+	congestion    = verdict{ReasonRepTrunk, ReasonTrunkCongestion, CauseCongestion}
+	trunkFailed   = verdict{ReasonRepTrunk, ReasonProspectTrunk, CauseError}
+	timedOut      = verdict{ReasonRepTrunk, ReasonProspectTrunk, CauseTimeout}
 )
 
 // byQ850 is the meaning of ITU-T Q.850 causes. Where a response carries one
@@ -47,7 +49,7 @@ var byQ850 = map[int]verdict{
 
 // byCode is the meaning of SIP final responses.
 var byCode = map[int]verdict{
-	401: badIdentity, 403: badIdentity, 407: badIdentity,
+	401: notAuthorised, 403: badIdentity, 407: notAuthorised,
 	404: invalid, 410: invalid, 484: invalid, 604: invalid,
 	408: timedOut,
 	433: badIdentity, 436: badIdentity, 438: badIdentity,

@@ -36,6 +36,8 @@ func TestRefusalsHaveTheirReason(t *testing.T) {
 		{"603", refusal(603, 0), true, ReasonRepDeclined, ReasonProspectDeclined, CauseDeclined},
 		{"404", refusal(404, 0), false, ReasonRepInvalid, ReasonProspectInvalid, CauseInvalidNumber},
 		{"484", refusal(484, 0), false, ReasonRepInvalid, ReasonProspectInvalid, CauseInvalidNumber},
+		{"401", refusal(401, 0), false, ReasonRepRefused, ReasonProspectTrunk, CauseForbidden},
+		{"407", refusal(407, 0), false, ReasonRepRefused, ReasonProspectTrunk, CauseForbidden},
 		{"403", refusal(403, 0), false, ReasonRepRefused, ReasonCallerIDRejected, CauseForbidden},
 		{"403 with call rejected", refusal(403, 21), true, ReasonRepDeclined, ReasonProspectDeclined, CauseDeclined},
 		{"403 with a cause without a row", refusal(403, 16), false, ReasonRepRefused, ReasonCallerIDRejected, CauseForbidden},

@@ -42,6 +42,9 @@ func (l *Leg) answered(a *attempt, res *sipmsg.Response) {
 // accept is the answer Dial waits for.
 func (l *Leg) accept(f *fork, res *sipmsg.Response) {
 	l.answer = sdpOf(res)
+	if l.answer == nil && string(f.early) != string(l.remote) {
+		l.answer = f.early // another fork was heard after this one
+	}
 	if l.answer != nil {
 		l.remote = l.answer
 	}

@@ -160,6 +160,36 @@ func TestEarlyMediaIsNeverLost(t *testing.T) {
 	})
 }
 
+// Of two forks with early media the one that answers decides, though its 200
+// says nothing and the other was heard last.
+func TestForkWithoutSDPAnswers(t *testing.T) {
+	inBubble(t, func(w *world) {
+		for _, reliable := range []bool{false, true} {
+			d := w.dial(invite())
+			inv := w.expect("INVITE")
+			early := func(tag, sdp string) {
+				extra := []string{peerContact, "body:" + sdp}
+				if reliable {
+					extra = append(extra, "Require: 100rel", "RSeq: 1")
+				}
+				w.respond(inv, "183 Session Progress", tag, extra...)
+				if reliable {
+					w.respond(w.expect("PRACK"), "200 OK", "")
+				}
+			}
+			early("a", sdpAnswer)
+			early("b", sdpHold)
+			w.respond(inv, "200 OK", "a", peerContact)
+			w.expect("ACK")
+			if l := d.up(); string(l.Answer()) != sdpAnswer {
+				t.Errorf("reliable %v: answer %q", reliable, l.Answer())
+			}
+			d.leg.Hangup(Reason{})
+			w.answerBye()
+		}
+	})
+}
+
 func TestProgressDiffersFromAnswer(t *testing.T) {
 	inBubble(t, func(w *world) {
 		call := invite()

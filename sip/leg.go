@@ -77,6 +77,7 @@ type fork struct {
 	ack     *sipmsg.Request // nil = no 2xx yet
 	repeats int             // of its 2xx
 	rseq    uint32          // last reliable provisional (RFC 3262)
+	early   []byte          // the last session description of its provisionals
 	byed    bool            // a BYE has gone either way
 }
 
@@ -107,8 +108,8 @@ func (e *Endpoint) newLeg(ctx context.Context, t *trunk, inv Invite, s Snapshot)
 	return l
 }
 
-// Answer is the SDP of the 2xx; nil when it had none and that of the last
-// provisional response stands.
+// Answer is the SDP of the 2xx, or where it had none that of its fork's last
+// provisional response; nil when that is what was reported last, and stands.
 func (l *Leg) Answer() []byte { return l.answer }
 
 // CallID is the SIP Call-ID.

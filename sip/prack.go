@@ -27,6 +27,9 @@ func (l *Leg) early(a *attempt, res *sipmsg.Response) bool {
 	if f.Target == "" {
 		f.Dialog = l.s.newDialog(res, l.knows)
 	}
+	if sdp := sdpOf(res); len(sdp) > 0 {
+		f.early, l.remote = sdp, sdp
+	}
 	rseq, ok := number(header(res, "rseq"))
 	if !ok || !hasToken(res, "require", "100rel") {
 		return true
