@@ -134,6 +134,31 @@ func TestBaresip(t *testing.T) {
 	}
 }
 
+// TestBaresipSRTP: the rep's telephone insists on SRTP, the prospect's knows none.
+// A trunk that wants it and meets a telephone without has no call.
+func TestBaresipSRTP(t *testing.T) {
+	t.Parallel()
+	rep := startBaresip(t, repHz, "<sip:"+repNumber+"@127.0.0.1>;regint=0;answermode=auto;audio_codecs=pcmu;mediaenc=srtp-mand")
+	prospect := startBaresip(t, prospectHz, "<sip:"+prospectNumber+"@127.0.0.1>;regint=0;answermode=auto;audio_codecs=pcma")
+	s := newServer(t, sippTrunk("reps", rep.port, ", srtp: required")+sippTrunk("outside", prospect.port)+legRoutes)
+	s.start()
+	id := s.place(repNumber, prospectNumber)
+	talk(t, s, id, rep, prospect)
+	prospect.press(hangUpKey)
+	s.ends(id, "completed", "completed", "prospect")
+	rep.says("terminated")
+	s.stop()
+
+	plain := startBaresip(t, repHz, "<sip:"+repNumber+"@127.0.0.1>;regint=0;answermode=auto")
+	s = newServer(t, sippTrunk("reps", plain.port, ", srtp: required")+sippTrunk("outside", prospect.port)+legRoutes)
+	s.start()
+	call := s.ends(s.place(repNumber, prospectNumber), "failed", "media_failed_rep", "carrier")
+	hangup := call["legs"].(map[string]any)["rep"].(map[string]any)["hangup"].(map[string]any)
+	if hangup["sip_code"] != 488.0 { // the telephone's own word
+		t.Errorf("the rep's leg: %v", hangup)
+	}
+}
+
 const (
 	hangUpKey  = 'b'
 	repHz      = 520

@@ -143,10 +143,13 @@ trunks:
 // createKey makes the key that do uses.
 func (s *server) createKey() {
 	s.Helper()
-	out, err := s.command("keys", "create", "--config", s.config, "--name", "e2e", "--scopes", "admin", "--json").CombinedOutput()
+	create := s.command("keys", "create", "--config", s.config, "--name", "e2e", "--scopes", "admin", "--json")
+	var said bytes.Buffer // warnings too
+	create.Stderr = &said
+	out, err := create.Output()
 	var made struct{ Key string }
 	if err != nil || json.Unmarshal(out, &made) != nil || made.Key == "" {
-		s.Fatalf("keys: %v %s", err, out)
+		s.Fatalf("keys: %v %s", err, said.String())
 	}
 	s.key = made.Key
 }
