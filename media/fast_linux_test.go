@@ -3,6 +3,7 @@ package media
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -151,6 +152,115 @@ func (w *fastWorld) until(is func() bool) <-chan struct{} {
 		}
 	}()
 	return done
+}
+
+// TestNothingAfterTheEnd ends a call under fire. Once Close has returned, and
+// what was on its way has been read, nothing comes by either path.
+func TestNothingAfterTheEnd(t *testing.T) {
+	fast(t, func(w *fastWorld) {
+		for range 5 {
+			w.descended()
+			stop, fired := make(chan struct{}), make(chan struct{}, 10000)
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+						w.a.frame()
+						fired <- struct{}{}
+					}
+				}
+			}()
+			w.b.hear()
+			w.rep.Close()
+			w.caller.Close()
+			w.none()
+			for len(fired) > 0 {
+				<-fired
+			}
+			<-fired // what is sent from now on was sent after the end
+			w.b.drain()
+			for range 30 {
+				<-fired
+			}
+			if n := w.b.drain(); n > 0 {
+				t.Errorf("%d packets of an ended call were passed on", n)
+			}
+			close(stop)
+			<-done
+			w.a.listen()
+			w.b.listen()
+			w.connect()
+		}
+	})
+}
+
+// TestBothPathsCountAlike passes the same packets, with loss, doubles and
+// disorder, by the kernel and by the user path.
+func TestBothPathsCountAlike(t *testing.T) {
+	fast(t, func(w *fastWorld) {
+		other := &fastWorld{t: t, a: newFarEnd(t), b: newFarEnd(t)}
+		other.pool = other.newPool(nil)
+		other.connect()
+		other.a.ssrc = w.a.ssrc
+		w.descended()
+		for other.a.seq != w.a.seq {
+			talk(1, other.a, other.b)
+		}
+		const packets = 400
+		series := disorder(packets)
+		var gained [2]Stats
+		for i, side := range []*fastWorld{w, other} {
+			before := side.rep.Stats()
+			first, ts := side.a.seq, side.a.ts
+			for i, n := range series {
+				side.a.seq, side.a.ts = first+n, ts+uint32(n)*frameSamples
+				side.a.frame()
+				if i%100 == 0 && n < packets-100 {
+					side.b.drain() // its buffer is small
+				}
+			}
+			for last := first + packets - 1; binary.BigEndian.Uint16(side.b.hear()[2:])-side.caller.out.seqOffset != last; {
+			}
+			after := side.rep.Stats()
+			gained[i] = Stats{
+				Received: after.Received - before.Received, Bytes: after.Bytes - before.Bytes, Expected: after.Expected - before.Expected,
+				Lost: after.Lost - before.Lost, Bursts: after.Bursts - before.Bursts,
+				Duplicate: after.Duplicate - before.Duplicate, Reordered: after.Reordered - before.Reordered,
+			}
+		}
+		if w.pool.Below() == 0 {
+			t.Error("it did not go by the kernel")
+		}
+		if gained[0] != gained[1] || gained[0].Lost == 0 || gained[0].Reordered == 0 || gained[0].Duplicate == 0 {
+			t.Errorf("by the kernel %+v\nby the user path %+v", gained[0], gained[1])
+		}
+	})
+}
+
+// disorder is the numbers of a stream of n packets as they come: some late, some
+// twice, some never; the last 120 in order but for late ones.
+func disorder(n int) (series []uint16) {
+	late := make(map[int][]uint16)
+	for i := range n {
+		switch at := uint16(i); {
+		case i >= n-120:
+			series = append(series, at)
+		case rand.IntN(10) == 0: // lost
+		case rand.IntN(10) == 0:
+			then := i + 1 + rand.IntN(40)
+			late[then] = append(late[then], at)
+		case rand.IntN(10) == 0:
+			series = append(series, at, at)
+		default:
+			series = append(series, at)
+		}
+		series = append(series, late[i]...)
+	}
+	return series
 }
 
 // TestMovedFarEnd: a re-INVITE with another address; what b says goes there at

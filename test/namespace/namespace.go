@@ -26,21 +26,18 @@ const (
 // inside is set in a process that has a network of its own.
 const inside = "TANDEM_TEST_ALONE"
 
-// Able says, without asking what is tested, whether this machine can have the
-// kernel path: root of the machine, on a kernel with TCX.
+// Able says whether Alone runs tests of the kernel path on this machine: it can
+// have that path, and this process may make networks.
 func Able(t *testing.T) bool {
 	t.Helper()
-	status := read(t, "/proc/self/status")
-	_, text, _ := strings.Cut(status, "CapEff:")
-	caps, err := strconv.ParseUint(strings.Fields(text)[0], 16, 64)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []int{CapNetAdmin, capSysAdmin, CapBPF} {
-		if caps>>c&1 == 0 {
-			return false
-		}
-	}
+	return MayLoad(t) && capable(t, capSysAdmin)
+}
+
+// MayLoad says, without asking what is tested, whether this process can have the
+// kernel path: by its capabilities, those of the machine's root, and by the
+// kernel's version.
+func MayLoad(t *testing.T) bool {
+	t.Helper()
 	if strings.Fields(read(t, "/proc/self/uid_map"))[2] != "4294967295" {
 		return false // root of a user namespace only
 	}
@@ -48,7 +45,17 @@ func Able(t *testing.T) bool {
 	if _, err := fmt.Sscanf(read(t, "/proc/sys/kernel/osrelease"), "%d.%d", &major, &minor); err != nil {
 		t.Fatal(err)
 	}
-	return major > 6 || major == 6 && minor >= 6
+	return capable(t, CapNetAdmin) && capable(t, CapBPF) && (major > 6 || major == 6 && minor >= 6)
+}
+
+func capable(t *testing.T, capability int) bool {
+	t.Helper()
+	_, text, _ := strings.Cut(read(t, "/proc/self/status"), "CapEff:")
+	caps, err := strconv.ParseUint(strings.Fields(text)[0], 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return caps>>capability&1 != 0
 }
 
 func read(t *testing.T, file string) string {
