@@ -12,7 +12,7 @@ import (
 var rates = []int{8000, 16000, 24000, 32000, 48000}
 
 // guess makes a plan from the packets themselves: PCMU and PCMA by RFC 3551, and
-// a dynamic payload type that holds nothing but telephone-events is that.
+// a dynamic payload type most of whose packets look like telephone-events is that.
 func guess(packets []packet) plan {
 	p := agreed([]media.Format{{PT: 0, Name: "pcmu", Rate: 8000}, {PT: 8, Name: "pcma", Rate: 8000}})
 	byType := make(map[uint8][]packet)
@@ -22,8 +22,9 @@ func guess(packets []packet) plan {
 		}
 	}
 	for pt, all := range byType {
-		if !slices.ContainsFunc(all, func(k packet) bool { return !isEvent(k.payload) }) {
-			p.events[pt] = eventRate(all)
+		events := slices.DeleteFunc(slices.Clone(all), func(k packet) bool { return !isEvent(k.payload) })
+		if 2*len(events) > len(all) {
+			p.events[pt] = eventRate(events)
 		}
 	}
 	for pt, all := range byType {
