@@ -49,35 +49,6 @@ func (s *Stream) SendDigits(ctx context.Context, keys string) error {
 	}
 }
 
-// speakEvent sends what a telephone-event of the other leg's adds to its press as
-// tones, to a far end that takes no events. A packet that was lost is a gap in the
-// tone, as one of sound would be; copies add nothing.
-func (s *Stream) speakEvent(now time.Time, h *header, payload []byte) {
-	digit, end, duration, ok := dtmf.ParseEvent(payload)
-	if key := (pressed{h.ssrc, h.ts, true}); key != s.spoken {
-		s.spoken, s.spokenTo = key, 0
-	}
-	if !ok || duration < frameSamples || duration <= s.spokenTo {
-		s.out.skip(h)
-		return
-	}
-	from := max(int(s.spokenTo), int(duration)-frameSamples) // only the newest frame
-	part := *h
-	part.ts += uint32(from)
-	seq, ts, marker, ok := s.out.relay(now, &part, false)
-	if !ok {
-		return
-	}
-	s.spokenTo = duration
-	s.relayed = now
-	whole := 0
-	if end {
-		whole = int(duration)
-	}
-	samples := dtmf.AppendTonePart(s.tone[:0], digit, from, int(duration)-from, whole, keyLevel)
-	s.send(s.codec.encode(s.begin(uint8(s.codec), seq, ts, marker), samples))
-}
-
 // toneClip is keys as sound.
 func toneClip(keys string) Clip {
 	var samples []int16

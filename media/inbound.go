@@ -53,6 +53,9 @@ type inbound struct {
 	muted   pressed // the one that began before Join
 	hushed  bool    // nothing is passed on until the key comes up
 
+	toneOnly bool    // its keys come as tones, if at all
+	tone     toneKey // one that is passed on as an event
+
 	reports     reports
 	reportsFrom netip.AddrPort // where the far end said its reports come from
 
@@ -83,6 +86,7 @@ func newInbound(s *Stream) inbound {
 func (in *inbound) configure(theirs remote) {
 	in.latch.describe(theirs.addr)
 	in.tell(in.latch.target())
+	in.toneOnly = in.s.side.InBand && theirs.eventPT == 0
 	in.expect(theirs.eventPT)
 	if in.reportsFrom != theirs.reports {
 		in.reportsFrom, in.reports.heard = theirs.reports, netip.AddrPort{}
@@ -144,8 +148,12 @@ func (in *inbound) report(presses []dtmf.Press) {
 		switch {
 		case p.Down():
 			in.down = p.Digit
+			if in.toneOnly && p.Method == dtmf.MethodInBand {
+				in.tone = toneKey{digit: p.Digit}
+			}
 		case p.Up && p.Digit == in.down:
 			in.down, in.hushed = 0, false
+			in.tone.over = true
 		}
 		for _, ear := range in.ears {
 			select {

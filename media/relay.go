@@ -176,6 +176,9 @@ func (s *Stream) pass(now time.Time, h *header, payload []byte, kind kind) {
 	if s.in.hushed || kind == event && s.in.muted == s.in.pressed {
 		kind = unknown
 	}
+	if kind == sound && s.in.tone.digit != 0 && s.in.tone.pass(now, h, len(payload), peer) {
+		return
+	}
 	peer.forward(now, h, payload, kind, h.ssrc != s.in.latch.ssrc)
 	if kind == sound {
 		s.descend(now, h, peer)

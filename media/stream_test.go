@@ -404,6 +404,43 @@ func TestKeyForALegWithoutEventsIsPassedOnAsTones(t *testing.T) {
 	})
 }
 
+// TestTonesForALegWithEventsArePassedOnAsAnEvent: one event with three ends, and
+// hardly any of the tone.
+func TestTonesForALegWithEventsArePassedOnAsAnEvent(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.rep.side.InBand = true
+		noKeys := strings.ReplaceAll(string(w.ana.sdp()), " 101\r\na=rtpmap:101 telephone-event/8000", "")
+		if err := w.rep.Accept([]byte(noKeys)); err != nil {
+			t.Fatal(err)
+		}
+		defer Join(w.rep, w.prospect)()
+		w.ana.talk(10, 0xff)
+		tone := PCMU.encode(nil, dtmf.AppendTone(make([]int16, 80), '5', 120*time.Millisecond, -10))
+		for ; len(tone) >= frameSamples; tone = tone[frameSamples:] {
+			w.ana.packet(0, w.ana.ts, tone[:frameSamples])
+			w.ana.ts += frameSamples
+			<-time.After(frameTime)
+		}
+		w.ana.talk(10, 0xff)
+		got := w.jane.heard()
+		wantLine(t, got)
+		ear := dtmf.NewReceiver(dtmf.Config{Events: []dtmf.EventType{{PT: 101, Rate: 8000}}})
+		var presses []dtmf.Press
+		ends, leaked := 0, 0
+		for _, p := range got {
+			if payloadType(p) == 101 {
+				presses = ear.Event(p.at, dtmf.EventPacket{PT: 101, Seq: sequence(p), Timestamp: timestamp(p), Payload: p.data[rtpHeader:]}, presses)
+				ends += int(p.data[rtpHeader+1] >> 7)
+			} else if !PCMA.silent(p.data[rtpHeader:]) {
+				leaked++
+			}
+		}
+		if len(presses) != 2 || presses[0].Digit != '5' || presses[1].Held < 60*time.Millisecond || ends != 3 || leaked > 3 {
+			t.Errorf("%d ends, %d frames of tone, presses %+v", ends, leaked, presses)
+		}
+	})
+}
+
 func TestWhatWasNotOfferedIsDropped(t *testing.T) {
 	inBubble(t, func(w *world) {
 		defer Join(w.rep, w.prospect)()
