@@ -4,17 +4,17 @@ package dtmf
 // deviation 1: a weight on it, and one on its square where it lies above the mean.
 // test/bench/dtmf fits them to its training corpus and prints this table.
 var (
-	featureMean  = [features]float64{-1.675, -1.658, 0.203, 0.148, -1.690, -1.461, 0.334, 0.986, 0.049}
-	featureScale = [features]float64{0.650, 0.684, 0.227, 0.223, 0.358, 0.390, 1.147, 0.798, 0.027}
-	weight       = [features]float64{-0.659, 1.139, 0.810, -3.718, -0.444, -1.735, 0.761, -2.048, -0.529}
-	weightSquare = [features]float64{-1.205, 0.352, -0.512, 0.943, 1.304, -1.764, -0.061, -0.824, 0.602}
-	weightBias   = 3.180
+	featureMean  = [features]float64{-1.674, -1.657, 0.200, 0.144, -1.689, -1.460, 0.335, 0.985, 0.049}
+	featureScale = [features]float64{0.652, 0.686, 0.222, 0.219, 0.358, 0.391, 1.149, 0.796, 0.027}
+	weight       = [features]float64{0.000, 0.000, 0.000, -2.548, 0.000, -1.767, 0.000, -2.289, 0.000}
+	weightSquare = [features]float64{-0.514, 0.000, -0.155, 0.000, 0.000, -0.093, 0.000, -0.499, 0.000}
+	weightBias   = 4.147
 )
 
 func score(x *[features]float64) float64 {
 	z := weightBias
 	for i := range x {
-		u := (x[i] - featureMean[i]) / featureScale[i]
+		u := min((x[i]-featureMean[i])/featureScale[i], 4)
 		z += weight[i] * u
 		if u > 0 {
 			z += weightSquare[i] * u * u
