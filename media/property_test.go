@@ -269,3 +269,44 @@ func TestReofferAtRandom(t *testing.T) {
 		})
 	}
 }
+
+// TestLongPacketsAreRepackedForWhoTakesShortOnes where they are transcoded, and
+// only there.
+func TestLongPacketsAreRepackedForWhoTakesShortOnes(t *testing.T) {
+	inBubble(t, func(w *world) {
+		if err := w.prospect.Accept(append(w.jane.sdp(), "a=maxptime:20\r\n"...)); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.rep.Accept(append(w.ana.sdp(), "a=maxptime:20\r\n"...)); err != nil {
+			t.Fatal(err)
+		}
+		defer Join(w.rep, w.prospect)()
+		long := func(p *phone, samples int) {
+			for range 10 {
+				p.packet(p.pt, p.ts, slices.Repeat([]byte{0x21}, samples))
+				p.ts += uint32(samples)
+				<-time.After(time.Duration(samples) * time.Second / sampleRate)
+			}
+		}
+		long(w.ana, 400) // 50 ms: 20, 20 and 10
+		got := w.jane.heard()
+		if len(got) != 30 {
+			t.Fatalf("%d packets of 30", len(got))
+		}
+		wantLine(t, got)
+		for i, p := range got {
+			want := []int{160, 160, 80}[i%3]
+			if len(p.data)-rtpHeader != want || i > 0 && timestamp(p)-timestamp(got[i-1]) != uint32([]int{80, 160, 160}[i%3]) {
+				t.Fatalf("packet %d has %d samples", i, len(p.data)-rtpHeader)
+			}
+		}
+		if err := w.prospect.Accept([]byte(strings.Replace(string(w.jane.sdp()), "AVP 8", "AVP 0", 1) + "a=maxptime:20\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		long(w.ana, 400)
+		if got = w.jane.heard(); len(got) != 10 || len(got[0].data) != rtpHeader+400 {
+			t.Errorf("in one codec %d packets of %d octets", len(got), len(got[0].data))
+		}
+		wantLine(t, got)
+	})
+}

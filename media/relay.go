@@ -217,13 +217,31 @@ func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, as
 	if !ok {
 		return
 	}
-	b := s.begin(pt, seq, ts, marker)
 	if codec := Codec(h.pt); kind == sound && codec != s.codec {
-		b = codec.transcode(b, payload)
-	} else {
-		b = append(b, payload...)
+		s.forwardTranscoded(now, codec, seq, ts, marker, payload)
+		return
 	}
-	s.send(b)
+	s.send(append(s.begin(pt, seq, ts, marker), payload...))
+}
+
+// forwardTranscoded sends sound of the other law. A packet longer than the far
+// end takes goes out in several; one that came late has no room for that.
+func (s *Stream) forwardTranscoded(now time.Time, codec Codec, seq uint16, ts uint32, marker bool, payload []byte) {
+	size := len(payload)
+	if most := s.theirs.longest; most > 0 && most < size {
+		if size = most; seq != s.out.seq {
+			return
+		}
+	}
+	for {
+		n := min(size, len(payload))
+		s.send(codec.transcode(s.begin(uint8(s.codec), seq, ts, marker), payload[:n]))
+		if payload = payload[n:]; len(payload) == 0 {
+			s.out.sent(now, seq, ts)
+			return
+		}
+		seq, ts, marker = s.out.insert(), ts+uint32(n), false
+	}
 }
 
 // forwardAside sends a key that came as a stream of its own: all packets of a

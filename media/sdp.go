@@ -40,6 +40,7 @@ type remote struct {
 	noise   bool           // it takes comfort noise
 	reports netip.AddrPort // of its RTCP
 	mux     bool           // RTCP goes by the port of RTP (RFC 5761)
+	longest int            // samples it takes in a packet; 0 = it does not say
 	sends   bool           // it will send
 	hears   bool           // it wants to be sent to
 	media   int            // how many m-lines there were
@@ -116,6 +117,11 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 	r.reports = reportsOf(r.addr, m.Attributes)
 	_, r.mux = m.Attribute("rtcp-mux")
 	r.cryptos, r.badCrypto = cryptos(m.Attributes)
+	if most, is := m.Attribute("maxptime"); is {
+		if ms, err := strconv.ParseUint(strings.TrimSpace(most), 10, 16); err == nil && ms >= 10 {
+			r.longest = int(ms) * sampleRate / 1000
+		}
+	}
 	names := rtpmaps(m.Attributes)
 	for _, format := range m.MediaName.Formats {
 		pt, err := strconv.ParseUint(format, 10, 7)
