@@ -154,6 +154,7 @@ func (h *hunt) judge(at target, err error) {
 	switch {
 	case err != nil && !errors.As(err, &failed):
 	case err != nil && (errors.Is(err, ErrUnreachable) || errors.Is(err, ErrNoResponse)):
+		h.t.failed(err)
 		h.e.locator.punish(at, penalty)
 		h.t.rest(penalty)
 	case err != nil && failed.RetryAfter > 0 && failed.Code == 503: // RFC 3261 §21.5.4
