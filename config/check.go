@@ -89,6 +89,7 @@ func (d *decoder) check(c *Config) {
 	d.checkLater(c)
 	d.checkOrigins("http.frame_ancestors", c.HTTP.FrameAncestors)
 	d.checkPolicy(c)
+	d.checkHTTP(c)
 	channels := 0
 	for _, name := range c.TrunkNames() {
 		t := c.Trunks[name]
@@ -149,6 +150,24 @@ func (d *decoder) checkSIP(s *SIP) {
 	}
 }
 
+// checkHTTP looks at what belongs together.
+func (d *decoder) checkHTTP(c *Config) {
+	d.readable("http.tls.cert_file", c.HTTP.TLS.CertFile)
+	d.readable("http.tls.key_file", c.HTTP.TLS.KeyFile)
+	if (c.HTTP.TLS.CertFile == "") != (c.HTTP.TLS.KeyFile == "") {
+		d.at("http.tls", "needs both cert_file and key_file, or neither", CodeRequired, "")
+	}
+	auth := c.Metrics.Auth
+	if (auth.Username == "") != (auth.PasswordHash == "") {
+		d.at("metrics.auth", "needs both username and password_hash, or neither", CodeRequired, "")
+	}
+	if auth.PasswordHash != "" && !bcryptForm.MatchString(auth.PasswordHash) {
+		d.at("metrics.auth.password_hash", "is not a bcrypt hash", CodeType, "htpasswd -nbB USER PASSWORD makes one")
+	}
+}
+
+var bcryptForm = regexp.MustCompile(`^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$`)
+
 // checkOrigins wants what browsers call an origin: it goes into a
 // Content-Security-Policy as it is.
 func (d *decoder) checkOrigins(path string, origins []string) {
@@ -164,10 +183,7 @@ func (d *decoder) checkOrigins(path string, origins []string) {
 // and not kept would be worse than none.
 func (d *decoder) checkLater(c *Config) {
 	for path, set := range map[string]bool{
-		"http.tls.cert_file":    c.HTTP.TLS.CertFile != "",
-		"http.tls.key_file":     c.HTTP.TLS.KeyFile != "",
 		"http.cors_origins":     len(c.HTTP.CORSOrigins) > 0,
-		"metrics.auth.username": c.Metrics.Auth.Username != "",
 		"tracing.otlp_endpoint": c.Tracing.OTLPEndpoint != "",
 		"log.numbers":           c.Log.Numbers != "masked",
 	} {

@@ -43,6 +43,7 @@ var doors = map[string][]string{
 	"github.com/pb33f/libopenapi":                    {"api"},
 	"github.com/pb33f/libopenapi-validator":          {"api"},
 	"github.com/cilium/ebpf":                         {"media/kernel"},
+	"golang.org/x/crypto":                            {"cmd/app"},
 	"golang.org/x/sys":                               {"media"},
 	"github.com/standard-webhooks/standard-webhooks": {"api"},
 	"github.com/compose-spec/compose-go":             {"test/ops"},

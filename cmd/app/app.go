@@ -357,25 +357,38 @@ func (a *App) openHTTP(context.Context) error {
 		mux.Handle(path, page)
 	}
 	mux.Handle("/", a.api)
-	if a.HTTP, err = a.serve("http.listen", a.cfg.HTTP.Listen, mux, a.api.Close); err != nil {
+	var secure *tls.Config
+	if a.cfg.HTTP.TLS.CertFile != "" {
+		if secure, err = serverTLS(a.cfg.HTTP.TLS); err != nil {
+			return fmt.Errorf("http.tls: %w", err)
+		}
+	}
+	if a.HTTP, err = a.serve("http.listen", a.cfg.HTTP.Listen, secure, mux, a.api.Close); err != nil {
 		return err
 	}
 	if a.cfg.Metrics.Listen != "" {
-		a.Metrics, err = a.serve("metrics.listen", a.cfg.Metrics.Listen, a.metricsHandler(), func() {})
+		handler := protected(a.cfg.Metrics.Auth, a.metricsHandler())
+		a.Metrics, err = a.serve("metrics.listen", a.cfg.Metrics.Listen, nil, handler, func() {})
 	}
 	return err
 }
 
 // serve serves HTTP until the App closes, which lets requests under way finish.
-func (a *App) serve(key, addr string, handler http.Handler, stop func()) (net.Addr, error) {
+// A nil secure is HTTP in clear.
+func (a *App) serve(key, addr string, secure *tls.Config, handler http.Handler, stop func()) (net.Addr, error) {
 	listener, err := a.wire.ListenTCP(addr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10, ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug)}
+	run := server.Serve
+	if secure != nil {
+		server.TLSConfig = secure
+		run = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+	}
 	a.serving.Go(func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := run(listener); !errors.Is(err, http.ErrServerClosed) {
 			a.log.Error("http: stopped", "err", err)
 		}
 	})
