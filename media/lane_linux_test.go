@@ -3,7 +3,6 @@
 package media
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -43,13 +42,6 @@ func agreed(t testing.TB, s *Stream, far *net.UDPConn) {
 		family, s.ours.addr.Addr(), portOf(far))); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// rtpOf is a packet of 20 ms.
-func rtpOf(seq uint16, ssrc uint32) []byte {
-	b := binary.BigEndian.AppendUint16([]byte{0x80, 0}, seq)
-	b = binary.BigEndian.AppendUint32(b, uint32(seq)*frameSamples)
-	return append(binary.BigEndian.AppendUint32(b, ssrc), make([]byte, frameSamples)...)
 }
 
 // realPool is a pool of real sockets.

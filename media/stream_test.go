@@ -182,6 +182,13 @@ func inBubble(t *testing.T, f func(w *world)) {
 	})
 }
 
+// rtpOf is a packet of 20 ms.
+func rtpOf(seq uint16, ssrc uint32) []byte {
+	b := binary.BigEndian.AppendUint16([]byte{0x80, 0}, seq)
+	b = binary.BigEndian.AppendUint32(b, uint32(seq)*frameSamples)
+	return append(binary.BigEndian.AppendUint32(b, ssrc), make([]byte, frameSamples)...)
+}
+
 func sequence(p wirePacket) uint16   { return binary.BigEndian.Uint16(p.data[2:]) }
 func timestamp(p wirePacket) uint32  { return binary.BigEndian.Uint32(p.data[4:]) }
 func payloadType(p wirePacket) uint8 { return p.data[1] & 0x7f }
