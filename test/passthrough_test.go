@@ -73,17 +73,6 @@ func openTrunk(t *testing.T, phones map[string]*phone) *trunk {
 
 func (p *phone) hangUp() { p.once.Do(func() { close(p.gone) }) }
 
-func headerOf(message, name string) string {
-	for line := range strings.SplitSeq(message, "\r\n") {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.EqualFold(strings.TrimSpace(key), name) {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
-
-var calledNumber = regexp.MustCompile(`sip:(\+?\d+)@`)
-
 func (tr *trunk) serve() {
 	b := make([]byte, 65535)
 	for {
@@ -94,7 +83,7 @@ func (tr *trunk) serve() {
 		message := string(b[:n])
 		line, _, _ := bufio.NewReader(strings.NewReader(message)).ReadLine()
 		method, _, _ := strings.Cut(string(line), " ")
-		number := calledNumber.FindStringSubmatch(headerOf(message, "To"))
+		number := numberCalled.FindStringSubmatch(headerIn(message, "To"))
 		if number == nil {
 			continue // a response
 		}
@@ -104,7 +93,7 @@ func (tr *trunk) serve() {
 		tr.mu.Unlock()
 		switch method {
 		case "INVITE":
-			if headerOf(message, "Proxy-Authorization") == "" {
+			if headerIn(message, "Proxy-Authorization") == "" {
 				tr.answer(from, message, "407 Proxy Authentication Required", "x", "Proxy-Authenticate: Digest realm=\"trunk\", nonce=\"n1\", qop=\"auth\"\r\n", "")
 				continue
 			}
@@ -124,7 +113,7 @@ func (tr *trunk) serve() {
 }
 
 func (tr *trunk) answer(to netip.AddrPort, request, status, tag, extra, body string) {
-	toHeader := headerOf(request, "To")
+	toHeader := headerIn(request, "To")
 	if tag != "" {
 		toHeader += ";tag=" + tag
 	}
@@ -133,7 +122,7 @@ func (tr *trunk) answer(to netip.AddrPort, request, status, tag, extra, body str
 		kind = "Content-Type: application/sdp\r\n"
 	}
 	text := fmt.Sprintf("SIP/2.0 %s\r\nVia: %s\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\n%s%sContent-Length: %d\r\n\r\n%s",
-		status, headerOf(request, "Via"), headerOf(request, "From"), toHeader, headerOf(request, "Call-ID"), headerOf(request, "CSeq"),
+		status, headerIn(request, "Via"), headerIn(request, "From"), toHeader, headerIn(request, "Call-ID"), headerIn(request, "CSeq"),
 		extra, kind, len(body), body)
 	_, _ = tr.conn.WriteToUDPAddrPort([]byte(text), to)
 }
@@ -144,7 +133,7 @@ func (tr *trunk) bye(p *phone, to netip.AddrPort) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	text := fmt.Sprintf("BYE sip:tandem@%s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKbye\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
-		to, tr.conn.LocalAddr(), headerOf(p.invite, "To"), p.tag, headerOf(p.invite, "From"), headerOf(p.invite, "Call-ID"))
+		to, tr.conn.LocalAddr(), headerIn(p.invite, "To"), p.tag, headerIn(p.invite, "From"), headerIn(p.invite, "Call-ID"))
 	_, _ = tr.conn.WriteToUDPAddrPort([]byte(text), to)
 }
 
