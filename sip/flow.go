@@ -80,22 +80,20 @@ func (f *flows) has(at target) bool {
 func (f *flows) port(ctx context.Context, at target) (uint16, error) {
 	ctx, cancel := context.WithTimeout(ctx, tcpTimeout)
 	defer cancel()
-	for range 2 {
-		f.mu.Lock()
-		s := f.open[at]
-		f.mu.Unlock()
-		if s != nil {
-			local, err := netip.ParseAddrPort(s.LocalAddr().String())
-			return local.Port(), err
-		}
-		if err := f.dialOnce(ctx, at); err != nil {
-			return 0, err
-		}
+	if err := f.dialOnce(ctx, at); err != nil {
+		return 0, err
 	}
-	return 0, errBroken
+	conn, err := f.e.tpl.GetConnection(at.transport, at.addr.String())
+	if err != nil {
+		return 0, errBroken
+	}
+	defer conn.TryClose()
+	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
+	return local.Port(), err
 }
 
-// dialOnce dials for everybody who waits for the same target.
+// dialOnce dials for everybody who waits for the same target, unless there is a
+// connection by now.
 func (f *flows) dialOnce(ctx context.Context, at target) error {
 	f.mu.Lock()
 	if d := f.dialing[at]; d != nil {
@@ -110,7 +108,9 @@ func (f *flows) dialOnce(ctx context.Context, at target) error {
 	d := &dialing{done: make(chan struct{})}
 	f.dialing[at] = d
 	f.mu.Unlock()
-	d.err = f.dial(ctx, at)
+	if !f.has(at) {
+		d.err = f.dial(ctx, at)
+	}
 	f.mu.Lock()
 	delete(f.dialing, at)
 	f.mu.Unlock()
