@@ -17,7 +17,7 @@ var (
 // storeFile reads the flags that both have, and their one word.
 func storeFile(flags *flag.FlagSet, args []string, stderr io.Writer) (path, file string, code int, done bool) {
 	flags.SetOutput(stderr)
-	config := flags.String("config", "", "configuration `FILE`, for store.url")
+	config := configFlag(flags)
 	at := flags.String("store", "", "store `URL`, instead of the configuration's")
 	if code, done := parseFlags(flags, args); done {
 		return "", "", code, true

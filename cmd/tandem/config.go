@@ -22,10 +22,11 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	format := flags.String("format", "text", "text, json or github")
 	online := flags.Bool("online", false, "also try every trunk: name, connection, OPTIONS, registration, a call to nobody")
 	strict := flags.Bool("strict", false, "exit 3 where there are warnings")
+	file := configFlag(flags)
 	if code, done := parseFlags(flags, args); done {
 		return code
 	}
-	cfg, problems := config.Load(configFile(flags.Arg(0)), os.Environ())
+	cfg, problems := config.Load(configFile(*file), os.Environ())
 	switch *format {
 	case "text":
 		problems.Text(stdout)
@@ -60,7 +61,7 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 
 func showConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
-		fmt.Fprintln(stderr, "usage: tandem config init | print [--redacted=false] [FILE] | schema")
+		fmt.Fprintln(stderr, "usage: tandem config init | print [--redacted=false] [--config FILE] | schema")
 		return 2
 	}
 	switch args[0] {
@@ -75,10 +76,11 @@ func showConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		flags := flag.NewFlagSet("config print", flag.ContinueOnError)
 		flags.SetOutput(stderr)
 		redacted := flags.Bool("redacted", true, "leave secrets out")
+		file := configFlag(flags)
 		if code, done := parseFlags(flags, args[1:]); done {
 			return code
 		}
-		cfg, code := load(flags.Arg(0), stderr)
+		cfg, code := load(*file, stderr)
 		if cfg == nil {
 			return code
 		}

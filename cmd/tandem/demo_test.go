@@ -54,8 +54,9 @@ func TestCommandLine(t *testing.T) {
 	if err := os.WriteFile(file, []byte(run(0, "config", "init")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(0, "check-config", file)
-	run(0, "config", "print", file)
+	run(0, "check-config", "--config", file)
+	run(0, "config", "print", "--config", file)
+	run(2, "check-config", file)
 	run(0, "version", "--json")
 	run(0, "help")
 	run(2)
@@ -67,7 +68,7 @@ func TestCommandLine(t *testing.T) {
 	if text := run(2, "serv"); !strings.Contains(text, `"serv"`) {
 		t.Error(text)
 	}
-	if text := run(1, "check-config", filepath.Join(dir, "none.yaml")); !strings.Contains(text, "config init") {
+	if text := run(1, "check-config", "--config", filepath.Join(dir, "none.yaml")); !strings.Contains(text, "config init") {
 		t.Error(text)
 	}
 	var made struct{ ID, Key string }

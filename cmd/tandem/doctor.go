@@ -23,7 +23,7 @@ var doctorCommand = command{"look at the configuration, this machine and every t
 func doctor(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
+	file := configFlag(flags)
 	asJSON := flags.Bool("json", false, "as JSON")
 	offline := flags.Bool("offline", false, "leave the trunks alone")
 	if words, code, done := mixed(flags, args); done || len(words) > 0 {

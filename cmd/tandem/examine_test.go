@@ -154,7 +154,7 @@ func TestCheckConfigOnlineAndDoctor(t *testing.T) {
 		code := dispatch(args, nil, &out, &errs)
 		return out.String() + errs.String(), code
 	}
-	if text, code := run("check-config", "--online", file); code != 1 || !strings.Contains(text, "wrong_password") {
+	if text, code := run("check-config", "--online", "--config", file); code != 1 || !strings.Contains(text, "wrong_password") {
 		t.Errorf("exit %d\n%s", code, text)
 	}
 	text, _ := run("doctor", "--config", file, "--json")

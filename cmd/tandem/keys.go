@@ -25,7 +25,7 @@ func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	}
 	flags := flag.NewFlagSet("keys "+args[0], flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("config", "", "configuration `FILE`, for store.url")
+	file := configFlag(flags)
 	at := flags.String("store", "", "store `URL`, instead of the configuration's")
 	asJSON := flags.Bool("json", false, "as JSON")
 	name := flags.String("name", "", "what the key is for")

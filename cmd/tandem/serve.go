@@ -25,7 +25,7 @@ const drainTime = 15 * time.Minute
 func serve(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
+	file := configFlag(flags)
 	if code, done := parseFlags(flags, args); done {
 		return code
 	}
@@ -79,6 +79,14 @@ func reloadOn(s os.Signal, a *app.App) {
 	}()
 }
 
+// configFlag is the flag of every command that reads the configuration.
+func configFlag(flags *flag.FlagSet) *string {
+	return flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
+}
+
+// wordless are the commands that take flags only.
+var wordless = map[string]bool{"serve": true, "check-config": true, "config print": true, "doctor": true}
+
 // parseFlags parses, and says whether that was all there is to do.
 func parseFlags(flags *flag.FlagSet, args []string) (code int, done bool) {
 	switch err := flags.Parse(args); {
@@ -86,8 +94,8 @@ func parseFlags(flags *flag.FlagSet, args []string) (code int, done bool) {
 		return 0, true
 	case err != nil:
 		return 2, true
-	case flags.NArg() > 0 && flags.Name() == "serve":
-		fmt.Fprintf(flags.Output(), "tandem serve: %q is not understood\n", flags.Arg(0))
+	case flags.NArg() > 0 && wordless[flags.Name()]:
+		fmt.Fprintf(flags.Output(), "tandem %s: %q is not understood; a file is named with --config\n", flags.Name(), flags.Arg(0))
 		return 2, true
 	}
 	return 0, false

@@ -21,7 +21,7 @@ func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	}
 	flags := flag.NewFlagSet("trunk "+args[0], flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	file := flags.String("config", "", "configuration `FILE`; else $TANDEM_CONFIG, ./tandem.yaml, /etc/tandem/tandem.yaml")
+	file := configFlag(flags)
 	asJSON := flags.Bool("json", false, "as JSON")
 	number := flags.String("call", "", "test: also call this `NUMBER`, and hang up once it has answered")
 	words, code, done := mixed(flags, args[1:])

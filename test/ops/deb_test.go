@@ -36,7 +36,7 @@ func TestDebInstalls(t *testing.T) {
 	}
 	run("dpkg", "--root="+root, "--force-not-root", "--force-bad-path", "-i", packages[0])
 	run(filepath.Join(root, "usr/bin/tandem"), "version")
-	check := exec.Command(filepath.Join(root, "usr/bin/tandem"), "check-config", filepath.Join(root, "etc/tandem/tandem.yaml"))
+	check := exec.Command(filepath.Join(root, "usr/bin/tandem"), "check-config", "--config", filepath.Join(root, "etc/tandem/tandem.yaml"))
 	check.Env = append(os.Environ(), "TRUNK_PASSWORD=x")
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("check-config: %v\n%s", err, out)
