@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -242,7 +243,7 @@ func inBubble(t *testing.T, f func(w *world)) {
 			Trunks: w, Sound: w.pool, Sink: w, Limits: DefaultLimits(),
 			Route: func(Side, string) []Route {
 				return []Route{{Trunk: "carrier", Media: media.Side{
-					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU}, EventPT: 101, InBand: true}}}
+					Address: netip.MustParseAddr("10.0.0.1"), Codecs: []media.Codec{media.PCMU, media.PCMA}, EventPT: 101, InBand: true}}}
 			},
 			Policy: func() *Policy { return &Policy{Region: "GB", Allow: []string{"+44"}} },
 			Sounds: Sounds{Prompt: media.Chirp(), Ringback: media.Ringback("us"), Chirp: media.Chirp(), Tick: media.Tick(), Wrong: media.ErrorTone(),
@@ -384,6 +385,28 @@ func TestKeyBeforeTheAnswerDoesNotCount(t *testing.T) {
 		w.press('1')
 		w.wantEnd(RepNotConfirmed, ReasonRepNoConfirm, BySystem)
 	})
+}
+
+// TestProspectIsOfferedWhatTheRepChoseFirst: so that nothing needs transcoding.
+func TestProspectIsOfferedWhatTheRepChoseFirst(t *testing.T) {
+	for chosen, want := range map[string]string{"0": "RTP/AVP 0 8 ", "8": "RTP/AVP 8 0 "} {
+		inBubble(t, func(w *world) {
+			rep := w.far[repNumber]
+			rep.answer = "v=0\r\no=- 1 1 IN IP4 " + rep.addr.Addr().String() + "\r\ns=-\r\nc=IN IP4 " + rep.addr.Addr().String() +
+				"\r\nt=0 0\r\nm=audio 4000 RTP/AVP " + chosen + " 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+			id := w.start()
+			w.until(CallRepAnswered)
+			if _, err := w.b.Confirm(id); err != nil {
+				t.Fatal(err)
+			}
+			w.until(CallConnected)
+			if offer := w.far[prospectNumber].offered; !strings.Contains(offer, want) {
+				t.Errorf("the rep speaks %s, the prospect is offered\n%s", chosen, offer)
+			}
+			w.hangUp(prospectNumber)
+			w.wantEnd(Completed, ReasonCompleted, ByProspect)
+		})
+	}
 }
 
 func TestOneCallPerRep(t *testing.T) {
