@@ -17,6 +17,8 @@ type caller struct {
 	name string
 	key  *store.Key // nil = a session
 	rep  *store.Rep // nil = a key
+
+	calls Calls // live ones, or those of test keys
 }
 
 // allows reports whether a key has a scope. What a session may do is the route
@@ -24,7 +26,7 @@ type caller struct {
 func (c *caller) allows(scope string) bool { return c.key != nil && c.key.Allows(scope) }
 
 // test reports whether c lives in the world of test keys.
-func (c *caller) test() bool { return c.rep != nil && c.rep.Test }
+func (c *caller) test() bool { return c.rep != nil && c.rep.Test || c.key != nil && c.key.Test }
 
 // sees reports whether a call is one of c's.
 func (c *caller) sees(record *bridge.Record) bool {

@@ -78,12 +78,12 @@ func (s *Server) rejected(err error) error {
 
 // start places a call for whoever asks.
 func (s *Server) start(ctx context.Context, request bridge.Request, who *caller) (*answer, error) {
-	request.Key = who.id
+	request.Key, request.Test = who.id, who.test()
 	if who.rep != nil && request.Source == "" {
 		request.Source = bridge.FromPage
 	}
 	// A client that goes away must not leave half a call behind.
-	record, err := s.Calls.Start(context.WithoutCancel(ctx), request)
+	record, err := who.calls.Start(context.WithoutCancel(ctx), request)
 	var refused *bridge.Refusal
 	if errors.As(err, &refused) && refused.Code == bridge.CodeDuplicate {
 		return s.twice(ctx, refused.ActiveCall)
@@ -255,12 +255,12 @@ func (s *Server) act(r *http.Request, who *caller, do func(id string) (bridge.Re
 
 // hangupCall is POST /v1/calls/{call_id}/hangup; it may be repeated.
 func (s *Server) hangupCall(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
-	return s.act(r, who, func(id string) (bridge.Record, error) { return s.Calls.End(id, who.by()) })
+	return s.act(r, who, func(id string) (bridge.Record, error) { return who.calls.End(id, who.by()) })
 }
 
 // confirmCall is POST /v1/calls/{call_id}/confirm.
 func (s *Server) confirmCall(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
-	a, err := s.act(r, who, s.Calls.Confirm)
+	a, err := s.act(r, who, who.calls.Confirm)
 	if err == nil && a.body.(Call).Status == bridge.Ended {
 		return nil, refuse("call_already_ended", "There is nothing to confirm any more.")
 	}
@@ -277,7 +277,7 @@ func (s *Server) sendDigits(_ http.ResponseWriter, r *http.Request, who *caller)
 	if err != nil {
 		return nil, err
 	}
-	err = s.Calls.SendDigits(record.ID, *wanted.Digits)
+	err = who.calls.SendDigits(record.ID, *wanted.Digits)
 	var gone *bridge.Refusal
 	if errors.As(err, &gone) && gone.Code == bridge.CodeNotFound {
 		return nil, refuse("call_already_ended", "Nobody is there to hear digits.")
@@ -299,7 +299,7 @@ func (s *Server) updateCall(_ http.ResponseWriter, r *http.Request, who *caller)
 		return nil, refused
 	}
 	patch := wanted.patch()
-	record, err = s.Calls.Annotate(r.Context(), r.PathValue("call_id"), patch)
+	record, err = who.calls.Annotate(r.Context(), r.PathValue("call_id"), patch)
 	var gone *bridge.Refusal
 	if errors.As(err, &gone) && gone.Code == bridge.CodeNotFound {
 		record, err = s.Store.Annotate(r.Context(), r.PathValue("call_id"), patch)

@@ -65,7 +65,7 @@ func (s *Server) quoteCall(_ http.ResponseWriter, r *http.Request, who *caller) 
 	}
 	request := bridge.Request{To: query.Get("to")}
 	ring(&request, &rep)
-	q, err := s.Calls.Quote(request)
+	q, err := who.calls.Quote(request)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ type Total struct {
 var monthForm = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}$`)
 
 // monthlyTotals is GET /v1/totals.
-func (s *Server) monthlyTotals(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+func (s *Server) monthlyTotals(_ http.ResponseWriter, r *http.Request, who *caller) (*answer, error) {
 	text := r.URL.Query().Get("month")
 	month, err := time.Parse("2006-01", text)
 	if err != nil || !monthForm.MatchString(text) {
@@ -109,6 +109,9 @@ func (s *Server) monthlyTotals(_ http.ResponseWriter, r *http.Request, _ *caller
 	totals, err := s.Store.Totals(r.Context(), month)
 	if err != nil {
 		return nil, err
+	}
+	if who.test() {
+		totals = nil // test calls cost nothing
 	}
 	list := struct {
 		Data []Total `json:"data"`

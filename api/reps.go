@@ -279,7 +279,7 @@ func (s *Server) change(rep *store.Rep, w *repWrite, who *caller) error {
 		rep.Region = *w.Region
 	}
 	if w.CallerID.set {
-		if err := s.changeCallerID(rep, orZero(w.CallerID.value)); err != nil {
+		if err := s.changeCallerID(rep, orZero(w.CallerID.value), who); err != nil {
 			return err
 		}
 	}
@@ -294,12 +294,12 @@ func (s *Server) change(rep *store.Rep, w *repWrite, who *caller) error {
 	return nil
 }
 
-func (s *Server) changeCallerID(rep *store.Rep, text string) error {
+func (s *Server) changeCallerID(rep *store.Rep, text string, who *caller) error {
 	if text == "" {
 		rep.CallerID = ""
 		return nil
 	}
-	n, err := s.Calls.Number("caller_id", text, rep.Region)
+	n, err := who.calls.Number("caller_id", text, rep.Region)
 	if err != nil {
 		return err
 	}
@@ -329,7 +329,7 @@ func (s *Server) changeNumber(rep *store.Rep, w *repPassWrite, who *caller) erro
 			return refuse("extension_invalid", "Use digits, *, #, and \",\" for a pause of 2 s.").at("pass_through/extension")
 		}
 		var err error
-		if n, err = s.Calls.RepNumber("pass_through/number", text+extension, rep.Region); err != nil {
+		if n, err = who.calls.RepNumber("pass_through/number", text+extension, rep.Region); err != nil {
 			return err
 		}
 	}

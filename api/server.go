@@ -40,6 +40,7 @@ type Check struct {
 // Config is what a Server needs. Everything but Log and Metrics is needed.
 type Config struct {
 	Calls          Calls
+	TestCalls      func() (Calls, error) // those of test keys, which reach no carrier; nil = none
 	Store          *store.Store
 	Operations     Operations
 	Ready          func(ctx context.Context) []Check
@@ -229,6 +230,17 @@ func (s *Server) handle(route route, w http.ResponseWriter, r *http.Request) (a 
 	if r.Method != http.MethodGet {
 		if wait := s.limits.take(who.id, time.Now()); wait > 0 {
 			return nil, refuse("rate_limited", "More than %g writes a second.", s.PerSecond).after(wait)
+		}
+	}
+	if who.calls = s.Calls; who.test() {
+		if route.scope == "admin" {
+			return nil, refuse("insufficient_scope", "A test key cannot run the server.")
+		}
+		if s.TestCalls == nil {
+			return nil, refuse("no_trunk_available", "There is no simulated trunk here.")
+		}
+		if who.calls, err = s.TestCalls(); err != nil {
+			return nil, err
 		}
 	}
 	return route.handle(s, w, r, who)

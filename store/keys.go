@@ -33,6 +33,7 @@ var Scopes = []string{
 type Key struct {
 	ID         string         `json:"id"`
 	Name       string         `json:"name"`
+	Test       bool           `json:"test,omitempty"` // reaches no carrier, and sees test calls only
 	Scopes     []string       `json:"scopes"`
 	CIDRs      []netip.Prefix `json:"cidrs,omitempty"` // whence it may be used; none = anywhere
 	CreatedAt  time.Time      `json:"created_at"`
@@ -47,14 +48,15 @@ func (k *Key) Allows(scope string) bool {
 }
 
 const (
-	keyPrefix   = "tdm_live_"
+	livePrefix  = "tdm_live_"
+	testPrefix  = "tdm_test_" // its calls go to the simulated trunk
 	base62      = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	idLength    = 10
 	secretChars = 32
 	sumChars    = 6
 )
 
-// A key in full is tdm_live_ID_SECRETCHECK: 32 random characters, and the CRC32
+// A key in full is tdm_live_ID_SECRETCHECK (or tdm_test_…): 32 random characters, and the CRC32
 // of all before it in 6, so that a scanner for leaks needs no database.
 
 func randomText(n int) string {
@@ -81,9 +83,12 @@ func checksum(text string) string {
 
 // splitKey takes a key apart, and reports whether it can be one.
 func splitKey(plain string) (id, secret string, ok bool) {
-	rest, live := strings.CutPrefix(plain, keyPrefix)
+	rest, known := strings.CutPrefix(plain, livePrefix)
+	if !known {
+		rest, known = strings.CutPrefix(plain, testPrefix)
+	}
 	id, secret, parts := strings.Cut(rest, "_")
-	if !live || !parts || len(id) != idLength || len(secret) != secretChars+sumChars {
+	if !known || !parts || len(id) != idLength || len(secret) != secretChars+sumChars {
 		return "", "", false
 	}
 	body := plain[:len(plain)-sumChars]
@@ -107,7 +112,11 @@ func (s *Store) CreateKey(ctx context.Context, k Key) (key Key, plain string, er
 		return Key{}, "", errors.New("a key needs a name and at least one scope")
 	}
 	k.ID, k.CreatedAt = randomText(idLength), time.Now().UTC()
-	plain = keyPrefix + k.ID + "_" + randomText(secretChars)
+	plain = livePrefix
+	if k.Test {
+		plain = testPrefix
+	}
+	plain += k.ID + "_" + randomText(secretChars)
 	plain += checksum(plain)
 	scopes, err := json.Marshal(k.Scopes)
 	if err != nil {
@@ -118,8 +127,8 @@ func (s *Store) CreateKey(ctx context.Context, k Key) (key Key, plain string, er
 		return Key{}, "", err
 	}
 	err = s.do(ctx, func(ctx context.Context, tx *tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, hash, name, scopes, cidrs, created_at, expires_at, last_used_at, revoked_at)
-			VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0)`, k.ID, hashOf(plain), k.Name, string(scopes), string(cidrs), k.CreatedAt.UnixMicro(), micros(k.ExpiresAt))
+		_, err := tx.ExecContext(ctx, `INSERT INTO api_keys (id, hash, name, scopes, cidrs, test, created_at, expires_at, last_used_at, revoked_at)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, 0)`, k.ID, hashOf(plain), k.Name, string(scopes), string(cidrs), k.Test, k.CreatedAt.UnixMicro(), micros(k.ExpiresAt))
 		return err
 	})
 	if err != nil {
@@ -128,12 +137,12 @@ func (s *Store) CreateKey(ctx context.Context, k Key) (key Key, plain string, er
 	return k, plain, nil
 }
 
-const keyColumns = "SELECT id, hash, name, scopes, cidrs, created_at, expires_at, last_used_at, revoked_at FROM api_keys"
+const keyColumns = "SELECT id, hash, name, scopes, cidrs, test, created_at, expires_at, last_used_at, revoked_at FROM api_keys"
 
 func scanKey(scan func(...any) error) (k Key, hash string, err error) {
 	var scopes, cidrs string
 	var times [4]int64
-	if err := scan(&k.ID, &hash, &k.Name, &scopes, &cidrs, &times[0], &times[1], &times[2], &times[3]); err != nil {
+	if err := scan(&k.ID, &hash, &k.Name, &scopes, &cidrs, &k.Test, &times[0], &times[1], &times[2], &times[3]); err != nil {
 		return Key{}, "", err
 	}
 	for i, t := range []*time.Time{&k.CreatedAt, &k.ExpiresAt, &k.LastUsedAt, &k.RevokedAt} {
@@ -173,6 +182,26 @@ func (s *Store) RevokeKey(ctx context.Context, id string) error {
 		}
 		return nil
 	})
+}
+
+// RotateKey makes a key like another, which goes on for as long as overlap.
+func (s *Store) RotateKey(ctx context.Context, id string, overlap time.Duration) (key Key, plain string, err error) {
+	old, _, err := scanKey(s.reads.QueryRowContext(ctx, keyColumns+" WHERE id = ? AND revoked_at = 0", id).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Key{}, "", fmt.Errorf("key %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return Key{}, "", fmt.Errorf("key %s: %w", id, err)
+	}
+	if key, plain, err = s.CreateKey(ctx, Key{Name: old.Name, Test: old.Test, Scopes: old.Scopes, CIDRs: old.CIDRs, ExpiresAt: old.ExpiresAt}); err != nil {
+		return Key{}, "", err
+	}
+	ends := time.Now().Add(overlap)
+	err = s.do(ctx, func(ctx context.Context, tx *tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE api_keys SET expires_at = ?1 WHERE id = ?2 AND (expires_at = 0 OR expires_at > ?1)", ends.UnixMicro(), id)
+		return err
+	})
+	return key, plain, err
 }
 
 // Authenticate returns the key that plain is, or ErrInvalidKey or ErrExpiredKey.

@@ -384,7 +384,7 @@ func TestKeys(t *testing.T) {
 func FuzzSplitKey(f *testing.F) {
 	f.Add("tdm_live_0123456789_abcdefghijklmnopqrstuvwxyz012345678901")
 	f.Fuzz(func(t *testing.T, text string) {
-		if id, secret, ok := splitKey(text); ok && keyPrefix+id+"_"+secret != text {
+		if id, secret, ok := splitKey(text); ok && livePrefix+id+"_"+secret != text && testPrefix+id+"_"+secret != text {
 			t.Errorf("%q became %q and %q", text, id, secret)
 		}
 	})

@@ -65,6 +65,7 @@ type App struct {
 	endpoint *sip.Endpoint
 	pool     *media.Pool
 	bridge   *bridge.Bridge
+	test     testMode
 	api      *api.Server
 	serving  sync.WaitGroup
 	closers  []func() error // in reverse
@@ -270,6 +271,7 @@ func (a *App) openBridge(context.Context) error {
 		Sink:   bridge.NewMetrics(a.registry, a.Store, a.cfg.TrunkNames()),
 		Limits: limits(a.cfg), Sounds: sounds, Log: a.log,
 	})
+	a.later(a.test.stop)
 	return nil
 }
 
@@ -339,7 +341,7 @@ func (a *App) anyTrunk() bool {
 func (a *App) openHTTP(context.Context) error {
 	metrics := api.NewMetrics(a.registry)
 	a.api = api.New(api.Config{
-		Calls: a.bridge, Store: a.Store, Operations: operations{a}, Ready: a.ready,
+		Calls: a.bridge, TestCalls: a.testCalls, Store: a.Store, Operations: operations{a}, Ready: a.ready,
 		Numbers: a.numbers, Framed: len(a.cfg.HTTP.FrameAncestors) > 0, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
 		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
 		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: metrics,

@@ -17,7 +17,7 @@ import (
 // TestWordsThatAskARunningTandem is every word that speaks to the API, against a
 // tandem on a simulated trunk.
 func TestWordsThatAskARunningTandem(t *testing.T) {
-	d, err := startDemo(10, nil, io.Discard)
+	d, err := startDemo(5, nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +85,7 @@ func TestWordsThatAskARunningTandem(t *testing.T) {
 	run(2, "reps", "set")
 	run(1, "reps", "import", filepath.Join(t.TempDir(), "none.csv"))
 	testWebhookWords(t, d, run)
+	testKeyWords(t, d, run)
 	if text := run(0, "cdr", "export"); !strings.Contains(text, made.ID+",") || !strings.Contains(text, ",'+12025550101,") {
 		t.Error(text)
 	}
@@ -139,4 +140,35 @@ func testWebhookWords(t *testing.T, d *demonstration, run func(want int, args ..
 		t.Error(header)
 	}
 	t.Cleanup(func() { <-over }) // it ends with the demo
+}
+
+// testKeyWords has a test key drive the magic numbers: its calls reach the
+// built-in simulated trunk and not the configured one, and are seen by it alone.
+func testKeyWords(t *testing.T, d *demonstration, run func(want int, args ...string) string) {
+	t.Helper()
+	_, key, err := d.app.Store.CreateKey(t.Context(), store.Key{Name: "ci", Test: true, Scopes: []string{"admin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(d.carrier.Calls())
+	var made seen
+	if err := json.Unmarshal([]byte(run(0, "call", "+12025550101", "--rep", demoRep, "--wait", "--json", "--key", key)), &made); err != nil || made.Outcome != "prospect_busy" {
+		t.Errorf("%+v %v", made, err)
+	}
+	if n := len(d.carrier.Calls()) - before; n != 0 {
+		t.Errorf("%d legs of a test call reached the trunk", n)
+	}
+	run(0, "call", "show", made.ID, "--key", key)
+	if text := run(1, "call", "show", made.ID); !strings.Contains(text, "not_found") {
+		t.Error(text)
+	}
+	if text := run(0, "call", "list", "--limit", "200"); strings.Contains(text, made.ID) {
+		t.Error(text)
+	}
+	if text := run(0, "reps", "list", "--key", key); strings.Contains(text, "rep_") {
+		t.Error(text)
+	}
+	if text := run(0, "cdr", "totals", "--key", key); strings.Contains(text, "trunk") {
+		t.Error(text)
+	}
 }

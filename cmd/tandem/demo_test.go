@@ -86,10 +86,17 @@ func TestCommandLine(t *testing.T) {
 	run(1, "healthcheck", "--url", "http://127.0.0.1:1")
 	run(2, "completion")
 	for _, shell := range []string{"bash", "zsh", "fish"} {
-		if text := run(0, "completion", shell); !strings.Contains(text, "create list revoke") {
+		if text := run(0, "completion", shell); !strings.Contains(text, "create list rotate revoke") {
 			t.Error(text)
 		}
 	}
 	run(1, "keys", "revoke", "--config", file, made.ID)
+	if err := json.Unmarshal([]byte(run(0, "keys", "create", "--config", file, "--name", "ci", "--test", "--json")), &made); err != nil || !strings.HasPrefix(made.Key, "tdm_test_"+made.ID) {
+		t.Errorf("%+v %v", made, err)
+	}
+	if text := run(0, "keys", "rotate", "--config", file, made.ID); !strings.Contains(text, "tdm_test_") || strings.Contains(text, made.Key) {
+		t.Error(text)
+	}
+	run(1, "keys", "rotate", "--config", file, "none")
 	run(1, "call", "+14155550123", "--rep", "+14155550199", "--url", "http://127.0.0.1:1")
 }

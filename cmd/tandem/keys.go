@@ -16,11 +16,11 @@ import (
 	"tandem/store"
 )
 
-var keysCommand = command{"create | list | revoke API keys", keys}
+var keysCommand = command{"create | list | rotate | revoke API keys", keys}
 
 func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
-	if len(args) == 0 || !slices.Contains([]string{"create", "list", "revoke"}, args[0]) {
-		fmt.Fprintln(stderr, "usage: tandem keys create --name NAME --scopes A,B [--expires 90d] [--cidr NETWORK,…] | list | revoke ID")
+	if len(args) == 0 || !slices.Contains([]string{"create", "list", "rotate", "revoke"}, args[0]) {
+		fmt.Fprintln(stderr, "usage: tandem keys create --name NAME --scopes A,B [--expires 90d] [--cidr NETWORK,…] [--test] | list | rotate ID | revoke ID")
 		return 2
 	}
 	flags := flag.NewFlagSet("keys "+args[0], flag.ContinueOnError)
@@ -35,6 +35,7 @@ func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		expires, err = config.Duration(text)
 		return err
 	})
+	test := flags.Bool("test", false, "a test key: its calls go to a simulated trunk, and see nothing of the live ones")
 	cidrs := flags.String("cidr", "", "networks it may be used from; empty = anywhere")
 	if code, done := parseFlags(flags, args[1:]); done {
 		return code
@@ -55,13 +56,19 @@ func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	defer s.Close()
 	switch args[0] {
 	case "create":
-		k := store.Key{Name: *name, Scopes: strings.Split(*scopes, ",")}
+		k := store.Key{Name: *name, Test: *test, Scopes: strings.Split(*scopes, ",")}
 		if expires > 0 {
 			k.ExpiresAt = time.Now().Add(expires)
 		}
 		err = createKey(ctx, s, k, *cidrs, *asJSON, stdout)
 	case "list":
 		err = listKeys(ctx, s, *asJSON, stdout)
+	case "rotate":
+		var key store.Key
+		var plain string
+		if key, plain, err = s.RotateKey(ctx, flags.Arg(0), rotateOverlap); err == nil {
+			err = showKey(key, plain, *asJSON, stdout)
+		}
 	case "revoke":
 		if err = s.RevokeKey(ctx, flags.Arg(0)); err == nil && *asJSON {
 			err = json.NewEncoder(stdout).Encode(map[string]string{"id": flags.Arg(0), "state": "revoked"})
@@ -99,6 +106,14 @@ func createKey(ctx context.Context, s *store.Store, k store.Key, cidrs string, a
 	if err != nil {
 		return err
 	}
+	return showKey(key, plain, asJSON, out)
+}
+
+// rotateOverlap is how long a key that was rotated goes on.
+const rotateOverlap = 24 * time.Hour
+
+// showKey shows a key this once.
+func showKey(key store.Key, plain string, asJSON bool, out io.Writer) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(struct {
 			store.Key
@@ -121,6 +136,9 @@ func listKeys(ctx context.Context, s *store.Store, asJSON bool, out io.Writer) e
 	fmt.Fprintln(w, "ID\tNAME\tSCOPES\tLAST USED\tSTATE")
 	for _, k := range all {
 		state, used := "valid", "never"
+		if k.Test {
+			state = "valid, test"
+		}
 		switch {
 		case !k.RevokedAt.IsZero():
 			state = "revoked"
