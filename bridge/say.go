@@ -105,8 +105,11 @@ func (c *call) finish(end End) {
 	}
 	record := c.get()
 	ending := &Ending{Outcome: end.Reason.outcome(!record.ConnectedAt.IsZero()), Reason: end.Reason, By: end.By}
-	err := c.emit(c.ctx, Event{Type: CallEnded, Ending: ending, Press: end.Press})
+	// The rep, the channels and the ports are free before anybody is told: who
+	// hears of the end may place the next call at once.
+	ctx := context.WithoutCancel(c.ctx)
 	c.free()
+	err := c.emit(ctx, Event{Type: CallEnded, Ending: ending, Press: end.Press})
 	for tries := 0; err != nil && (c.life.Err() == nil || tries < lastTries); tries++ {
 		c.log.Error("bridge: end not kept yet", "err", err)
 		time.Sleep(keepAgain)
