@@ -84,8 +84,8 @@ func quality(s media.Stats) *Quality {
 	}
 }
 
-// finish waits until both legs are off the wire, writes the one last event, and
-// gives everything back. While the server is up it does not rest until the end is
+// finish waits until both legs are off the wire, gives everything back, and
+// writes the one last event. While the server is up it does not rest until the end is
 // kept.
 func (c *call) finish(end End) {
 	patience := time.NewTimer(c.Limits.Bye)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -34,7 +35,7 @@ store: {url: "sqlite://STORE"}
 `
 
 // reloading is an App whose configuration is a file.
-func reloading(t *testing.T) (a *App, level *slog.LevelVar, write func(string)) {
+func reloading(t *testing.T, beside ...string) (a *App, level *slog.LevelVar, write func(string)) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "tandem.yaml")
@@ -44,7 +45,7 @@ func reloading(t *testing.T) (a *App, level *slog.LevelVar, write func(string)) 
 			t.Fatal(err)
 		}
 	}
-	write(reloadable)
+	write(reloadable + strings.Join(beside, "\n"))
 	load := func() (*config.Config, config.Problems) { return config.Load(file, nil) }
 	cfg, problems := load()
 	if problems.Errors() > 0 {
@@ -152,5 +153,23 @@ func wantReload(t *testing.T, a *App, successful float64) {
 	}
 	if testutil.ToFloat64(a.reloads.at) == 0 {
 		t.Error("no time of the last reload")
+	}
+}
+
+// A collector that is configured hears what is said.
+func TestHEPCollector(t *testing.T) {
+	collector, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer collector.Close()
+	reloading(t, `hep: {collector: "udp://`+collector.LocalAddr().String()+`", capture_id: 7}`)
+	if err := collector.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, 65536)
+	n, _, err := collector.ReadFrom(b) // each trunk is asked OPTIONS within its first second
+	if err != nil || !strings.HasPrefix(string(b[:n]), "HEP3") || !strings.Contains(string(b[:n]), "OPTIONS sip:192.0.2.") {
+		t.Errorf("%v, %q", err, b[:n])
 	}
 }
