@@ -96,7 +96,7 @@ func (r *rig) Start(_ context.Context, q bridge.Request) (bridge.Record, error) 
 	}
 	r.starts++
 	var record bridge.Record
-	e := bridge.Event{Type: bridge.CallQueued, Asked: &bridge.Asked{Kind: q.Kind, Source: q.Source, Key: q.Key, RepID: q.RepID, RepExternal: q.RepExternal,
+	e := bridge.Event{Type: bridge.CallQueued, Asked: &bridge.Asked{Kind: q.Kind, Source: q.Source, Key: q.Key, Test: q.Test, RepID: q.RepID, RepExternal: q.RepExternal,
 		RepNumber: q.RepNumber, To: q.To, ToDisplay: q.To, CallerID: "+14155550100", Metadata: q.Metadata}}
 	if q.Kind == "" {
 		e.Asked.Kind = bridge.PassThrough
