@@ -113,6 +113,9 @@ func (t *Table) on(via uint64) bool {
 func (e *Ends) settle(tos uint8) (via uint64, err error) {
 	e.Local = netip.AddrPortFrom(e.Local.Addr().Unmap(), e.Local.Port())
 	e.Remote = netip.AddrPortFrom(e.Remote.Addr().Unmap(), e.Remote.Port())
+	if e.Remote.Addr().IsLinkLocalUnicast() {
+		return 0, errors.New("a link-local address is of one interface, which the route does not say")
+	}
 	r, err := routeTo(e.Remote.Addr(), e.Local.Addr(), tos)
 	if err != nil {
 		return 0, err

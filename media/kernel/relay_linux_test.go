@@ -331,6 +331,10 @@ func TestRefusedFlows(t *testing.T) {
 	refused(Family, func(f *Flow) { f.Out.Remote = netip.MustParseAddrPort("[::1]:4000") })
 	refused(Route, func(f *Flow) { f.Out.Remote = remote })
 	refused(Route, func(f *Flow) { f.In.Remote = remote })
+	refused(Route, func(f *Flow) {
+		one, two := netip.MustParseAddrPort("[::1]:4000"), netip.MustParseAddrPort("[::1]:4002")
+		f.In, f.Out = Ends{one, two}, Ends{one, netip.MustParseAddrPort("[fe80::1%lo]:4000")}
+	})
 	refused(Loop, func(f *Flow) { f.Out.Remote = f.In.Local })
 	first := add(t, table, c.flow())
 	refused(Loop, func(*Flow) {}) // it is in

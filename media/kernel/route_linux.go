@@ -128,7 +128,7 @@ type watcher struct {
 }
 
 // settleTime is how long changes are gathered before flows are led anew.
-const settleTime = 20 * time.Millisecond
+const settleTime = 100 * time.Millisecond
 
 // groups are what a watcher hears: RTMGRP_LINK, _IPV4_IFADDR, _IPV4_ROUTE,
 // _IPV4_RULE, _IPV6_IFADDR, _IPV6_ROUTE, and RTNLGRP_IPV6_RULE.
