@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -74,6 +76,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		changed: make(chan struct{}), used: make(map[string]time.Time), touched: make(map[string]bool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil { // numbers of people will be in it
+		return nil, fmt.Errorf("store: %w; make the folder, or set store.url to one that may be written", err)
 	}
 	source := sourceOf(cfg.Path)
 	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"

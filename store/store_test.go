@@ -417,3 +417,25 @@ func BenchmarkEmit(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "transitions/s")
 }
+
+// TestOpenMakesItsFolder: the first start on a fresh machine works.
+func TestOpenMakesItsFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "lib", "tandem")
+	s, err := Open(t.Context(), Config{Path: filepath.Join(dir, "t.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", info, err)
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Config{Path: filepath.Join(file, "t.db")}); err == nil || !strings.Contains(err.Error(), "store.url") {
+		t.Errorf("below a file: %v", err)
+	}
+}
