@@ -1,12 +1,9 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -45,16 +42,8 @@ func TestREADME(t *testing.T) {
 
 	s := newServer(t, "")
 	http := strings.TrimPrefix(s.url, "http://")
-	s.env = []string{
-		"TRUNK_PASSWORD=" + trunkPassword,
-		"TANDEM_TRUNKS__CARRIER__HOST=127.0.0.1",
-		"TANDEM_TRUNKS__CARRIER__PORT=" + strconv.Itoa(pbx.port),
-		"TANDEM_SIP__LISTEN=udp://127.0.0.1:" + strconv.Itoa(s.sip),
-		"TANDEM_MEDIA__RTP_PORTS=" + fmt.Sprintf("%d-%d", s.rtp, s.rtp+79),
-		"TANDEM_HTTP__LISTEN=" + http,
-		"TANDEM_METRICS__LISTEN=",
-		"TANDEM_STORE__URL=sqlite://" + filepath.Join(t.TempDir(), "t.db"),
-	}
+	s.env = append(s.local(), "TRUNK_PASSWORD="+trunkPassword,
+		"TANDEM_TRUNKS__CARRIER__HOST=127.0.0.1", at("TANDEM_TRUNKS__CARRIER__PORT", pbx.port))
 	if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

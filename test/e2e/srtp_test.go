@@ -1,0 +1,27 @@
+package e2e
+
+import "testing"
+
+// TestSRTP: a telephone that talks SRTP only (RFC 4568 keys), bridged to one that
+// talks plain RTP; and two of SRTP.
+func TestSRTP(t *testing.T) {
+	const secret, plain = ";mediaenc=srtp-mand", ""
+	for name, tt := range map[string]struct{ rep, prospect, repTrunk, prospectTrunk string }{
+		"rep only":      {secret, plain, "required", "none"},
+		"prospect only": {plain, secret, "none", "required"},
+		"both":          {secret, secret, "required", "required"},
+		"optional":      {plain, ";mediaenc=srtp", "optional", "optional"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rep := startBaresip(t, repHz, "<sip:"+repNumber+"@127.0.0.1>;regint=0;answermode=auto;audio_codecs=pcmu"+tt.rep)
+			prospect := startBaresip(t, prospectHz, "<sip:"+prospectNumber+"@127.0.0.1>;regint=0;answermode=auto;audio_codecs=pcma"+tt.prospect)
+			s := newServer(t, sippTrunk("reps", rep.port, ", srtp: ", tt.repTrunk)+sippTrunk("outside", prospect.port, ", srtp: ", tt.prospectTrunk)+legRoutes)
+			s.start()
+			id := s.place(repNumber, prospectNumber)
+			talk(t, s, id, rep, prospect)
+			prospect.press(hangUpKey)
+			s.ends(id, "completed", "completed", "prospect")
+		})
+	}
+}
