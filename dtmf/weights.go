@@ -2,7 +2,7 @@ package dtmf
 
 // The log odds that a run is a key, from its features, each brought to mean 0 and
 // deviation 1: a weight on it, and one on its square where it lies above the mean.
-// test/bench/dtmf fits them to its training corpus and prints this table.
+// test/bench/dtmf fits them to half of its training corpus and prints this table.
 var (
 	featureMean  = [features]float64{-1.674, -1.657, 0.200, 0.144, -1.689, -1.460, 0.335, 0.985, 0.049}
 	featureScale = [features]float64{0.652, 0.686, 0.222, 0.219, 0.358, 0.391, 1.149, 0.796, 0.027}

@@ -56,7 +56,7 @@ func (y *tally) span(s span, got []heard, timed bool) {
 		}
 	}
 	y.wrong += extra
-	if timed && len(got) > 0 && got[0].digit == s.digits[0] {
+	if timed && s.whole && len(got) > 0 && got[0].digit == s.digits[0] {
 		y.delays = append(y.delays, got[0].at-s.start)
 		if got[0].start != 0 {
 			y.offs = append(y.offs, abs(got[0].start-s.start))

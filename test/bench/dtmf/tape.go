@@ -17,6 +17,7 @@ type span struct {
 	digits     string
 	start      int // of the first digit
 	note       string
+	whole      bool // no key of it is interrupted
 }
 
 // tape is the sound of one category, as it would come by RTP.
@@ -39,7 +40,7 @@ func (t *tape) add(s *stimulus) {
 	if s.reject {
 		digits = ""
 	}
-	t.spans = append(t.spans, span{begin, len(t.sound), digits, begin + s.start, s.note})
+	t.spans = append(t.spans, span{begin, len(t.sound), digits, begin + s.start, s.note, !s.cut})
 }
 
 // stimulus is keys and what lies over them, in the making.
@@ -53,6 +54,7 @@ type stimulus struct {
 	erased bool // lost frames are known to be
 	laws   int  // companding passes
 	note   string
+	cut    bool // a key was interrupted
 	alaw   bool
 }
 
@@ -96,6 +98,7 @@ func (s *stimulus) key(p press) {
 	low, high := lowHz[i/4]*(1+p.lowDev)+p.lowAdd, highHz[i%4]*(1+p.highDev)+p.highAdd
 	s.pair(low, high, p)
 	s.digits += string(p.digit)
+	s.cut = s.cut || p.cut > 0
 }
 
 // pair appends two tones of any frequency, and a pause.
