@@ -86,3 +86,26 @@ func TestDocumentAndRoutesAgree(t *testing.T) {
 		t.Errorf("described\n%s\nserved\n%s", strings.Join(described, "\n"), strings.Join(served, "\n"))
 	}
 }
+
+// TestReferencePageHasAllAndNeedsNothing looks at what /docs serves.
+func TestReferencePageHasAllAndNeedsNothing(t *testing.T) {
+	page, err := renderReference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range routes {
+		if !bytes.Contains(page, []byte(r.method+" "+r.path+"</code>")) {
+			t.Errorf("%s %s is not on the page", r.method, r.path)
+		}
+	}
+	for code := range kinds {
+		if !bytes.Contains(page, []byte("/errors/"+code+"\"")) {
+			t.Errorf("%s is not on the page", code)
+		}
+	}
+	for _, foreign := range []string{"http://", "https://", "src=", "@import"} {
+		if bytes.Contains(page, []byte(foreign)) {
+			t.Errorf("the page has %s in it", foreign)
+		}
+	}
+}

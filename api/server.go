@@ -119,6 +119,7 @@ var routes = []route{
 	{"POST", "/signout", "", false, (*Server).signOut},
 	{"GET", "/healthz", "", false, (*Server).healthz},
 	{"GET", "/readyz", "", false, (*Server).readyz},
+	{"GET", "/docs", "", false, (*Server).reference},
 	{"GET", "/openapi.json", "", false, (*Server).document},
 	{"GET", "/errors/{code}", "", false, (*Server).errorPage},
 }
