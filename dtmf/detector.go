@@ -22,7 +22,6 @@ type Detector struct {
 	after float32
 	hole  bool // part of it was lost
 	past  history
-	lost  int // samples in a row
 
 	run    run
 	last   lastPress
@@ -112,10 +111,7 @@ func (d *Detector) subBlock(out *burst) {
 	}
 	d.past.add(e)
 	d.hole, d.raw, d.after, d.fill = false, 0, 0, 0
-	if d.lostFrame() {
-		d.lost += subSamples
-	} else {
-		d.lost = 0
+	if !d.lostFrame() {
 		d.frame(out)
 	}
 	copy(d.win[:], d.win[subSamples:])
@@ -151,6 +147,9 @@ func (d *Detector) frame(out *burst) {
 	d.step(key, f, out)
 }
 
+// mostTwist is the ratio of frameTwist.
+var mostTwist = math.Pow(10, frameTwist/20)
+
 // leastPeak is the amplitude of frameLevel.
 var leastPeak = fullScale * math.Pow(10, (frameLevel-3.14)/20)
 
@@ -159,10 +158,9 @@ func classify(f *fitted) (key int8, t toneFrame) {
 	low, lowOff := nearest(&lows, f.low)
 	high, highOff := nearest(&highs, f.high)
 	twist := f.highAmp / f.lowAmp
-	const most = 3.9811 // frameTwist
 	switch {
 	case math.Abs(lowOff) > frameOffset || math.Abs(highOff) > frameOffset:
-	case twist > most || twist < 1/most:
+	case twist > mostTwist || twist < 1/mostTwist:
 	case f.lowAmp < leastPeak || f.highAmp < leastPeak:
 	case f.residual > frameNoise*f.squares:
 	default:
