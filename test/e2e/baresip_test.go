@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -99,16 +100,26 @@ func (b *baresip) heard() *carrier.Recording {
 	if len(files) == 0 {
 		return &carrier.Recording{}
 	}
-	data, err := os.ReadFile(files[len(files)-1])
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, pcm, _ := bytes.Cut(data, []byte("data"))
-	r := &carrier.Recording{}
-	for i := 4; i+1 < len(pcm); i += 2 {
-		r.Samples = append(r.Samples, int16(uint16(pcm[i])|uint16(pcm[i+1])<<8))
-	}
+	r, _ := readWAV(b.T, files[len(files)-1])
 	return r
+}
+
+// readWAV reads a file of 16 bits and one channel, which may be still written to.
+func readWAV(t *testing.T, path string) (r *carrier.Recording, rate int) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = &carrier.Recording{}
+	head, pcm, ok := bytes.Cut(data, []byte("data"))
+	if !ok || len(head) < 28 {
+		return r, 8000
+	}
+	for i := 4; i+1 < len(pcm); i += 2 {
+		r.Samples = append(r.Samples, int16(binary.LittleEndian.Uint16(pcm[i:])))
+	}
+	return r, int(binary.LittleEndian.Uint32(head[24:]))
 }
 
 // TestBaresip: two telephones, one of which presses 1; each hears the other without

@@ -75,11 +75,15 @@ func startSIPp(t *testing.T, scenario string, words ...string) *sipp {
 // udpBound looks whether a port is taken, without taking it.
 func udpBound(t *testing.T, port int) bool {
 	t.Helper()
-	table, err := os.ReadFile("/proc/net/udp")
-	if err != nil {
-		t.Fatal(err)
+	var tables []byte
+	for _, name := range []string{"/proc/net/udp", "/proc/net/udp6"} {
+		table, err := os.ReadFile(name)
+		if err != nil && !os.IsNotExist(err) { // a machine may do without IPv6
+			t.Fatal(err)
+		}
+		tables = append(tables, table...)
 	}
-	return strings.Contains(string(table), fmt.Sprintf(":%04X 00000000:0000", port))
+	return regexp.MustCompile(fmt.Sprintf("(?m)^ *[0-9]+: [0-9A-F]+:%04X 0+:0000 ", port)).Match(tables)
 }
 
 func (s *sipp) rtpPort() string { return strconv.Itoa(s.rtp.LocalAddr().(*net.UDPAddr).Port) }
