@@ -108,7 +108,7 @@ func (c *call) run(ctx context.Context) (end End) {
 	if err := c.emit(ctx, Event{Type: CallConnected}); err != nil {
 		c.log.Error("bridge: event not kept yet", "err", err) // they talk all the same
 	}
-	deaf() // nobody waits for keys any more, so the sound may go by the kernel
+	deaf() // nobody waits for tones any more, so the sound may go by the kernel
 	end = earlier(c.talk(prospect.ctx), rep.leg, prospect.leg)
 	prospect.hangUp(end) // before the rep is told: that takes time, and is no talk
 	return c.explain(rep, end)
@@ -179,9 +179,10 @@ func (c *call) talk(ctx context.Context) End {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, End{Reason: ReasonMaxDuration, By: BySystem})
 	defer cancel()
-	busy := c.whileTalking(ctx, limit)
+	ctx, hangUp := context.WithCancelCause(ctx)
+	busy := c.whileTalking(ctx, limit, hangUp)
 	defer busy()
-	defer cancel()
+	defer hangUp(nil)
 	select {
 	case <-c.rep.Lost():
 		return End{Reason: ReasonMediaTimeout, By: BySystem, Side: Rep}

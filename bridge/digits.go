@@ -111,10 +111,47 @@ func (c *call) unlessStar(ctx context.Context, presses <-chan dtmf.Press) (_ con
 	}
 }
 
-// whileTalking sends what the API asks for and warns of the limit, until stop is
-// called after ctx has ended.
-func (c *call) whileTalking(ctx context.Context, limit time.Duration) (stop func()) {
+// untilStar ends the talk by a * that the rep holds, or presses twice. Tones do
+// not count: speech would hang up on prospects.
+func (c *call) untilStar(ctx context.Context, hangUp context.CancelCauseFunc) {
+	presses, deaf := c.rep.ListenSignals()
+	defer deaf()
+	held := time.NewTimer(0)
+	held.Stop()
+	defer held.Stop()
+	var last time.Time // when * went down
+	for {
+		enough := false
+		select {
+		case p := <-presses:
+			switch {
+			case p.Digit != giveUpDigit:
+				last = time.Time{}
+			case p.Up:
+				enough = p.Held >= c.Limits.LongPress
+				held.Stop()
+			case p.Down():
+				enough = !last.IsZero() && time.Since(last) <= c.Limits.DoublePress
+				last = time.Now()
+				held.Reset(c.Limits.LongPress)
+			}
+		case <-held.C:
+			enough = true
+		case <-ctx.Done():
+			return
+		}
+		if enough {
+			hangUp(End{Reason: ReasonCompleted, By: ByRep})
+			return
+		}
+	}
+}
+
+// whileTalking sends what the API asks for, hears the rep's *, and warns of the
+// limit, until stop is called after ctx has ended.
+func (c *call) whileTalking(ctx context.Context, limit time.Duration, hangUp context.CancelCauseFunc) (stop func()) {
 	var work sync.WaitGroup
+	work.Go(func() { c.careful(func() { c.untilStar(ctx, hangUp) }) })
 	work.Go(func() { c.careful(func() { c.sendDigits(ctx) }) })
 	var warnings []*time.Timer
 	for _, before := range c.Limits.Warn {

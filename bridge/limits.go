@@ -27,6 +27,8 @@ type Limits struct {
 	Talk             time.Duration   // [T_max] unless the request asks for less
 	Bye              time.Duration   // [T_bye] how long the last hang-ups are waited for
 	Queue            time.Duration   // [T_queue] for the trunk's calls-per-second slot
+	LongPress        time.Duration   // [T_longpress] a * that is held so long ends the talk …
+	DoublePress      time.Duration   // [T_double] … and so does a second one within this
 	WrapUp           time.Duration   // the longest the rep is kept to hear why
 	Digit            byte            // to be pressed
 	Decline          byte            // "not now"; 0 = none
@@ -61,6 +63,8 @@ func DefaultLimits() Limits {
 		Talk:             2 * time.Hour,
 		Bye:              5 * time.Second,
 		Queue:            30 * time.Second,
+		LongPress:        900 * time.Millisecond,
+		DoublePress:      700 * time.Millisecond,
 		WrapUp:           4 * time.Second,
 		Digit:            '1',
 		Decline:          '2',

@@ -155,7 +155,7 @@ func (s *Stream) unfit(peer *Stream, h *header) string {
 		return fallTranscoding
 	case s.in.cipher != nil, peer.cipher != nil:
 		return fallSRTP
-	case s.side.InBand && len(s.in.ears) > 0, s.in.toneOnly && peer.theirs.eventPT != 0:
+	case s.side.InBand && s.in.hearsTones(), s.in.toneOnly && peer.theirs.eventPT != 0:
 		return fallInBand
 	case h.size != rtpHeader:
 		return fallHeaders

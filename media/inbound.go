@@ -2,6 +2,7 @@ package media
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"tandem/dtmf"
@@ -37,7 +38,7 @@ type inbound struct {
 	told    netip.AddrPort // what Stream.to says
 	kinds   [128]kind      // by payload type
 	keys    *dtmf.Receiver
-	ears    []chan dtmf.Press
+	ears    []ear
 	machine *Machine // nil = nobody asks
 	presses []dtmf.Press
 	samples []int16
@@ -156,8 +157,11 @@ func (in *inbound) report(presses []dtmf.Press) {
 			in.tone.over = true
 		}
 		for _, ear := range in.ears {
+			if !ear.tones && p.Method == dtmf.MethodInBand {
+				continue
+			}
 			select {
-			case ear <- p:
+			case ear.presses <- p:
 			default:
 				in.s.log.Warn("media: a press found nobody to take it")
 			}
@@ -165,11 +169,22 @@ func (in *inbound) report(presses []dtmf.Press) {
 	}
 }
 
+// ear is somebody who listens for keys.
+type ear struct {
+	presses chan dtmf.Press
+	tones   bool // those too
+}
+
+// hearsTones reports whether anybody listens for keys that come as tones.
+func (in *inbound) hearsTones() bool {
+	return slices.ContainsFunc(in.ears, func(e ear) bool { return e.tones })
+}
+
 // hush keeps a key that is down from the other leg, to its end. One that nobody
 // would hear come up is not waited for.
 func (in *inbound) hush() {
 	in.muted = in.pressed
-	in.hushed = in.down != 0 && len(in.ears) > 0
+	in.hushed = in.down != 0 && in.hearsTones()
 }
 
 // tooMany reports whether more packets come than any sound has.

@@ -122,20 +122,27 @@ func (s *Stream) Lost() <-chan struct{} { return s.lost }
 // Listen reports key presses from now on, until the func it returns is called.
 // The channel has room; presses that find none are dropped and logged, for
 // packets do not wait.
-func (s *Stream) Listen() (presses <-chan dtmf.Press, stop func()) {
-	ear := make(chan dtmf.Press, 64)
+func (s *Stream) Listen() (presses <-chan dtmf.Press, stop func()) { return s.listen(true) }
+
+// ListenSignals is Listen for keys that come as telephone-events or by INFO: they
+// reach us also while the sound goes by the kernel, and no speech sounds like
+// them.
+func (s *Stream) ListenSignals() (presses <-chan dtmf.Press, stop func()) { return s.listen(false) }
+
+func (s *Stream) listen(tones bool) (presses <-chan dtmf.Press, stop func()) {
+	mine := ear{make(chan dtmf.Press, 64), tones}
 	s.inMu.Lock()
-	if s.side.InBand {
+	if tones && s.side.InBand {
 		s.ascend(time.Now(), false) // tones are heard here only
 	}
-	s.in.ears = append(s.in.ears, ear)
+	s.in.ears = append(s.in.ears, mine)
 	s.in.watch()
 	s.inMu.Unlock()
-	return ear, sync.OnceFunc(func() {
+	return mine.presses, sync.OnceFunc(func() {
 		s.inMu.Lock()
 		defer s.inMu.Unlock()
-		s.in.ears = slices.DeleteFunc(s.in.ears, func(c chan dtmf.Press) bool { return c == ear })
-		s.in.hushed = s.in.hushed && len(s.in.ears) > 0
+		s.in.ears = slices.DeleteFunc(s.in.ears, func(e ear) bool { return e == mine })
+		s.in.hushed = s.in.hushed && s.in.hearsTones()
 	})
 }
 
