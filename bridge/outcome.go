@@ -105,6 +105,10 @@ func refused(side Side, err error, rang bool) End {
 	if errors.As(err, &end) {
 		return end // somebody ended the call while it rang
 	}
+	var left *sip.Ended
+	if errors.As(err, &left) {
+		return gone(Rep, left) // the guard's word: they hung up before the INVITE left
+	}
 	var failure *sip.Error
 	if !errors.As(err, &failure) {
 		return End{Reason: ReasonInternalError, By: BySystem, Side: side, Err: err,

@@ -128,6 +128,15 @@ func TestUnusableAnswers(t *testing.T) {
 	}
 }
 
+// TestRepGoneBeforeTheInvite: the guard that keeps the prospect's INVITE from
+// leaving may be the first to know that the rep hung up.
+func TestRepGoneBeforeTheInvite(t *testing.T) {
+	end := refused(Prospect, fmt.Errorf("invite: %w", &sip.Ended{By: sip.Peer}), false)
+	if named := end.or(ReasonRepGone); named.Reason != ReasonRepGone || named.By != ByRep || named.Reason.outcome(false) != Canceled {
+		t.Errorf("%+v", named)
+	}
+}
+
 func TestEveryReasonHasItsOutcome(t *testing.T) {
 	tests := []struct {
 		reason    Reason
