@@ -61,6 +61,12 @@ const noted = (call, before) => {
   return over ? text.over[over] : text.flags[flag] ?? flag ?? text.steps['call.updated']
 }
 
+// pressed says what was heard of a key, and why it did not count.
+const pressed = (p) => {
+  const figures = p.method === 'inband' ? ` (${p.level.toFixed(0)} dBm0, twist ${(p.twist ?? 0).toFixed(1)} dB, score ${(p.score ?? 0).toFixed(1)})` : ''
+  return `${p.digit} ${text.methods[p.method] ?? p.method}, ${p.held_ms} ms${figures}${p.counted ? '' : `: ${text.notCounted(p.why)}`}`
+}
+
 // timeline is what happened in a call, step by step, and how each leg sounded.
 const timeline = async (id) => {
   const [events, call] = await Promise.all([api.events(id), api.get(id)])
@@ -77,6 +83,10 @@ const timeline = async (id) => {
     const h = call.legs[side].hangup
     return make('p', { class: 'help' }, `${text[side]}: ${[h.cause, h.sip_code, h.q850 && `Q.850 ${h.q850}`, h.text].filter(Boolean).join(' · ')}`)
   })
+  const presses = (call.presses ?? []).map((p) => make('li', {},
+    make('time', {}, `${(p.after_ms / 1000).toFixed(1)} s`), make('span', {}, pressed(p))))
   return [make('ol', { class: 'timeline' }, ...steps), ...hangups,
+    presses.length ? make('p', { class: 'help' }, text.presses) : null,
+    presses.length ? make('ol', { class: 'timeline' }, ...presses) : null,
     legs.length ? make('table', {}, make('tr', {}, ...text.quality.map((h) => make('th', { scope: 'col' }, h))), ...legs) : null].filter(Boolean)
 }

@@ -49,6 +49,9 @@ export const text = {
     'call.prospect_ringing': 'The prospect’s phone rings', 'call.prospect_answered': 'The prospect answered',
     'call.connected': 'Connected', 'call.ended': 'Ended', 'call.cost_final': 'Price known', 'call.updated': 'Noted',
   },
+  presses: 'Keys heard from your phone, after you answered',
+  methods: { rfc4733: 'as an event', inband: 'as tones', info: 'by SIP INFO' },
+  notCounted: (why) => `not counted, ${why}`,
   over: { rep: 'Your line is closed', prospect: 'The prospect’s line is closed' },
   flags: {
     early_media: 'The prospect’s network is heard', one_way_audio_rep: 'Nothing is heard from your phone',
