@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"tandem/store"
@@ -214,33 +213,7 @@ func escaped(text string) string {
 // TestAHundredEqualPostsMakeOneCall is the property that Idempotency-Key is for.
 func TestAHundredEqualPostsMakeOneCall(t *testing.T) {
 	r := newRig(t, store.Key{})
-	ids := make(chan any, 100)
-	var wait sync.WaitGroup
-	for range 100 {
-		wait.Go(func() {
-			for {
-				res, body := r.do("POST", "/v1/calls", smallest, "Idempotency-Key", "same")
-				if res.StatusCode == 409 && body["code"] == "idempotency_in_progress" {
-					continue
-				}
-				if res.StatusCode != 201 {
-					t.Errorf("%d %v", res.StatusCode, body)
-				}
-				ids <- body["id"]
-				return
-			}
-		})
-	}
-	wait.Wait()
-	first := <-ids
-	for len(ids) > 0 {
-		if id := <-ids; id != first {
-			t.Errorf("%v and %v", id, first)
-		}
-	}
-	if r.starts != 1 {
-		t.Errorf("%d calls", r.starts)
-	}
+	r.equalPosts(100, "same")
 }
 
 func TestDeepAndLargeBodiesAreRefused(t *testing.T) {

@@ -23,7 +23,7 @@ func Backup(ctx context.Context, path, file string) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", file); err != nil {
-		return errors.Join(fmt.Errorf("backup: %w", err), os.Remove(file))
+		return errors.Join(fmt.Errorf("backup: %w", err), ignoreMissing(os.Remove(file)))
 	}
 	return os.Chmod(file, 0o600) // it holds numbers of people
 }

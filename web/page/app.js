@@ -21,7 +21,11 @@ const parts = {
 }
 const parent = frame({
   token: (token) => api.enter(token).then(start, () => {}),
-  dial: (to, name, metadata) => { parts.dialer.number(to); place(to, name, metadata) },
+  dial: (to, name, metadata) => {
+    if (!rep) return parent.signIn() // and nothing is dialled: they ask again once it is tandem.ready
+    parts.dialer.number(to)
+    place(to, name, metadata)
+  },
   hangup: () => act('hangup'), toggle: () => attempt(() => parts.settings.toggle()),
 })
 

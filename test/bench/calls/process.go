@@ -114,7 +114,7 @@ func (p *process) stop() error {
 	return errors.Join(p.cmd.Process.Signal(syscall.SIGTERM), p.cmd.Process.Signal(syscall.SIGTERM), p.cmd.Wait())
 }
 
-// get and post speak to the control API.
+// do speaks to the control API.
 func (p *process) do(method, path, body string, into any) error {
 	req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
 	if err != nil {
