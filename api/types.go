@@ -212,6 +212,8 @@ func (s *Server) eventJSON(e *store.Envelope) Event {
 		event.Data = s.repJSON(e.Rep)
 	case e.Endpoint != nil:
 		event.Data = endpointJSON(e.Endpoint)
+	case e.Trunk != nil:
+		event.Data = e.Trunk
 	default:
 		event.Data = callJSON(&e.Record, e.Event.At)
 	}

@@ -43,6 +43,10 @@ type Config struct {
 	// with State Gone once a leg is over. nil = nothing survives a crash.
 	Save func(Snapshot) error
 
+	// TrunkTurned is told the name of a trunk that has gone down or come up, and of
+	// one whose state is known for the first time. It must not block. nil = nobody.
+	TrunkTurned func(trunk string)
+
 	// Capture hears every message on the wire, without its secrets: HEP.Send. It
 	// must not block. nil = nobody does.
 	Capture func(Traced)
@@ -149,7 +153,7 @@ func (e *Endpoint) open() error {
 		if e.trunks.named(cfg.Name) != nil {
 			return fmt.Errorf("trunk %s: configured twice", cfg.Name)
 		}
-		t, err := newTrunk(cfg, e.metrics)
+		t, err := e.newTrunk(cfg)
 		if err != nil {
 			return err
 		}

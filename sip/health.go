@@ -135,6 +135,7 @@ func (t *trunk) called(why error) {
 func (t *trunk) be(up bool) {
 	if t.up != up || t.since.IsZero() {
 		t.up, t.since = up, time.Now()
+		t.turned(t.Name)
 	}
 	t.count.trunkUp(t.Name, up)
 }

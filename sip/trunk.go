@@ -82,6 +82,8 @@ type trunk struct {
 	again chan struct{}      // to its registrar: now
 	look  chan struct{}      // to who watches it: now
 
+	turned func(name string) // it is up, or down, since now
+
 	secured *tls.Config // of TLS connections to it
 	*pulse
 }
@@ -119,7 +121,8 @@ func newTrunk(cfg TrunkConfig, count *Metrics) (*trunk, error) {
 	if err != nil {
 		return nil, fmt.Errorf("trunk %s: %w", cfg.Name, err)
 	}
-	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, again: make(chan struct{}, 1), look: make(chan struct{}, 1), secured: secured, pulse: &pulse{up: true}}, nil
+	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, again: make(chan struct{}, 1), look: make(chan struct{}, 1),
+		turned: func(string) {}, secured: secured, pulse: &pulse{up: true}}, nil
 }
 
 // check refuses what would corrupt a message or be silently ignored.

@@ -54,7 +54,7 @@ func (e *Endpoint) Reconfigure(trunks []TrunkConfig) error {
 		if slices.ContainsFunc(made, func(t *trunk) bool { return t.Name == cfg.Name }) {
 			return fmt.Errorf("trunk %s: configured twice", cfg.Name)
 		}
-		t, err := newTrunk(cfg, e.metrics)
+		t, err := e.newTrunk(cfg)
 		if err != nil {
 			return err
 		}
@@ -94,6 +94,15 @@ func (e *Endpoint) Reconfigure(trunks []TrunkConfig) error {
 	}
 	e.trunks.all = made
 	return nil
+}
+
+// newTrunk is a trunk of this endpoint's.
+func (e *Endpoint) newTrunk(cfg TrunkConfig) (*trunk, error) {
+	t, err := newTrunk(cfg, e.metrics)
+	if err == nil && e.cfg.TrunkTurned != nil {
+		t.turned = e.cfg.TrunkTurned
+	}
+	return t, err
 }
 
 // begin looks after a trunk until it changes, goes, or the endpoint closes.

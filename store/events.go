@@ -19,7 +19,8 @@ type Envelope struct {
 	Record bridge.Record // of a call.… event: the call as it stood after it
 	Rep    *Rep          // of a rep.… event: the rep likewise; else nil
 
-	Endpoint *Endpoint // of webhook.test
+	Endpoint *Endpoint       // of webhook.test
+	Trunk    json.RawMessage // of a trunk.… event: what TrunkTurned was given
 }
 
 // Emit keeps events and the record they lead to, durably before it returns nil.
@@ -222,6 +223,8 @@ func (e *Envelope) open(event, record string) error {
 	case "webhook":
 		e.Endpoint = new(Endpoint)
 		into = e.Endpoint
+	case "trunk":
+		into = &e.Trunk
 	}
 	return json.Unmarshal([]byte(record), into)
 }

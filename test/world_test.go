@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,6 +63,7 @@ type world struct {
 // setup is what a test changes of a world.
 type setup struct {
 	yaml    string                             // more of tandem.yaml
+	options string                             // keepalive.options of the trunk; "" = 0s: the ladders are of calls
 	route   func(from, to netip.AddrPort) Path // nil = 5 ms
 	nat     map[string]string                  // addresses behind a NAT: its public address
 	lose    func(Datagram) bool                // nil = none
@@ -139,11 +141,11 @@ trunks:
     host: %s
     auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+12025550199"]
-    keepalive: {options: 0s} # the ladders are of calls
+    keepalive: {options: %s}
 http: {listen: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
-%s`, tandemAt, carrierAt.Addr(), apiAt, w.db, s.yaml)
+%s`, tandemAt, carrierAt.Addr(), cmp.Or(s.options, "0s"), apiAt, w.db, s.yaml)
 	var problems config.Problems
 	if w.cfg, problems = config.Read("the scenario's configuration", []byte(text), []string{"TRUNK_PASSWORD=secret"}); problems.Errors() > 0 {
 		w.t.Fatal(problems)

@@ -191,11 +191,15 @@ func (a *App) openSIP(context.Context) error {
 			return fmt.Errorf("sip.listen %s: %w", text, err)
 		}
 	}
+	teller := newTrunkTeller(a.Store, a.log)
+	cfg.TrunkTurned = teller.turned
 	endpoint, err := sip.Open(cfg)
 	if err != nil {
 		return err
 	}
 	a.endpoint = endpoint
+	teller.start(endpoint)
+	a.later(teller.stop)
 	a.later(endpoint.Close)
 	return nil
 }

@@ -17,27 +17,32 @@ type operations struct{ *App }
 func (o operations) Trunks() []api.Trunk {
 	all := []api.Trunk{}
 	for _, s := range o.endpoint.Trunks() {
-		t := api.Trunk{
-			Object: "trunk", Name: s.Name, Up: s.Up, CPS: max(0, s.CPS), LastFailed: s.LastFailed,
-			Channels: api.Channels{Limit: max(0, s.Channels), InUse: s.InUse, Reserved: s.Reserved}, Draining: s.Draining,
-		}
-		if !s.Since.IsZero() {
-			t.Since = &s.Since
-		}
-		if s.Registers {
-			t.Registered = &s.Registered
-		}
-		if s.RoundTrip > 0 {
-			ms := float64(s.RoundTrip.Microseconds()) / 1000
-			t.OptionsMS = &ms
-		}
-		if s.Channels > 0 {
-			free := max(0, s.Channels-s.Reserved)
-			t.Channels.Free = &free
-		}
-		all = append(all, t)
+		all = append(all, trunkJSON(&s))
 	}
 	return all
+}
+
+// trunkJSON is the state of a trunk as the API shows it.
+func trunkJSON(s *sip.TrunkStatus) api.Trunk {
+	t := api.Trunk{
+		Object: "trunk", Name: s.Name, Up: s.Up, CPS: max(0, s.CPS), LastFailed: s.LastFailed,
+		Channels: api.Channels{Limit: max(0, s.Channels), InUse: s.InUse, Reserved: s.Reserved}, Draining: s.Draining,
+	}
+	if !s.Since.IsZero() {
+		t.Since = &s.Since
+	}
+	if s.Registers {
+		t.Registered = &s.Registered
+	}
+	if s.RoundTrip > 0 {
+		ms := float64(s.RoundTrip.Microseconds()) / 1000
+		t.OptionsMS = &ms
+	}
+	if s.Channels > 0 {
+		free := max(0, s.Channels-s.Reserved)
+		t.Channels.Free = &free
+	}
+	return t
 }
 
 // Trace is api.Operations's.
