@@ -67,7 +67,7 @@ func (c *call) attempt(ctx context.Context, side Side, route Route, attempt int,
 	}
 	over := make(chan struct{})
 	c.over = append(c.over, over)
-	inv.Trunk, inv.From, inv.Offer = route.Trunk, route.show(c.asked.CallerID), sound.Offer()
+	inv.Trunk, inv.From, inv.Offer, inv.Instead = route.Trunk, route.show(c.asked.CallerID), sound.Offer(), sound.Instead
 	inv.Over = sync.OnceFunc(func() { close(over) })
 	leg, rang, err := c.dial(ctx, side, inv, sound)
 	if err != nil {

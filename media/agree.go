@@ -9,9 +9,38 @@ import (
 func (s *Stream) Offer() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.offer()
+}
+
+// offer is Offer under mu.
+func (s *Stream) offer() []byte {
 	ours := s.ours
-	ours.cryptos, ours.secure = s.keys.offer(), s.keys.mode == SRTPRequired
+	ours.cryptos = s.keys.offer()
+	ours.secure = len(ours.cryptos) > 0 && (s.keys.mode == SRTPRequired || s.theirs.secure)
 	return s.describe(ours)
+}
+
+// Instead is another offer, for a far end that has refused the last one and has
+// answered none; nil = there is none. Where SRTP is optional the first offer has
+// keys under RTP/AVP. Who insists on SRTP may not see them there, so RTP/SAVP is
+// next; who will have no keys at all gets RTP/AVP without.
+func (s *Stream) Instead() []byte {
+	s.inMu.Lock()
+	defer s.inMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.side.SRTP != SRTPOptional || s.agreed {
+		return nil
+	}
+	switch s.keys.mode {
+	case SRTPOptional:
+		s.keys.mode = SRTPRequired
+	case SRTPRequired:
+		s.keys.mode = SRTPNone
+	default:
+		return nil
+	}
+	return s.offer()
 }
 
 // describe writes our half. Its version goes up by one whenever it says
@@ -103,6 +132,9 @@ func (s *Stream) settle(theirs remote, keying func(*keys, *remote) ([]crypto, er
 	}
 	if s.side.EventPT == 0 {
 		theirs.eventPT = 0
+	}
+	if agreed.mode == SRTPRequired {
+		agreed.mode = s.side.SRTP // Instead had offered nothing else
 	}
 	s.keys, s.in.cipher, s.cipher = agreed, in, out
 	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[chosen], true

@@ -21,6 +21,10 @@ type Invite struct {
 	// on the wire, and nothing once Dial has returned. It must not block.
 	OnProgress func(Progress)
 
+	// Instead is another offer, for a far end that refuses the one it was sent and
+	// has not rung; empty = there is none. It must not block. nil = there is none.
+	Instead func() []byte
+
 	// Reoffer answers the peer's re-INVITE or UPDATE. An empty offer asks for
 	// one of ours, whose answer then comes to Reaccept. An error refuses with 488.
 	Reoffer  func(offer []byte) (answer []byte, err error)

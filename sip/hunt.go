@@ -137,6 +137,15 @@ func (h *hunt) dial(ctx context.Context, at target) (*Leg, error) {
 			h.inv.OnProgress(p)
 		}
 	}
+	if h.inv.Instead != nil {
+		inv.Instead = func() []byte { // which the next target gets at once
+			offer := h.inv.Instead()
+			if len(offer) > 0 {
+				h.inv.Offer = offer
+			}
+			return offer
+		}
+	}
 	l, err := h.e.dial(ctx, h.t, at, inv)
 	h.judge(at, err)
 	h.fault(err)

@@ -236,8 +236,32 @@ func (l *Leg) final(a *attempt, res *sipmsg.Response, acked bool) {
 		l.invite() // once more, with the interval it can live with (RFC 4028 §7.3)
 		return
 	}
+	if !l.unwanted() && l.instead(res) {
+		l.invite()
+		return
+	}
 	l.giveUp(refusal(res))
 	l.conclude()
+}
+
+// instead takes another offer, if it is the offer that was refused (RFC 3261
+// §21.4.13, §21.4.26, §21.6.4) and there is one.
+func (l *Leg) instead(res *sipmsg.Response) bool {
+	switch res.StatusCode {
+	case sipmsg.StatusUnsupportedMediaType, sipmsg.StatusNotAcceptableHere, sipmsg.StatusGlobalNotAcceptable:
+	default:
+		return false
+	}
+	if l.inv.Instead == nil || l.rang || l.remote != nil {
+		return false
+	}
+	offer := l.inv.Instead()
+	if len(offer) == 0 {
+		return false
+	}
+	l.log.Info("sip: another offer", "code", res.StatusCode)
+	l.inv.Offer = offer
+	return true
 }
 
 // lost handles a transaction that ended without a final response.

@@ -3,7 +3,7 @@ package e2e
 import "testing"
 
 // TestSRTP: a telephone that talks SRTP only (RFC 4568 keys), bridged to one that
-// talks plain RTP; and two of SRTP.
+// talks plain RTP; two of SRTP; and each of them towards a trunk that leaves it open.
 func TestSRTP(t *testing.T) {
 	const secret, plain = ";mediaenc=srtp-mand", ""
 	for name, tt := range map[string]struct{ rep, prospect, repTrunk, prospectTrunk string }{
@@ -11,6 +11,7 @@ func TestSRTP(t *testing.T) {
 		"prospect only": {plain, secret, "none", "required"},
 		"both":          {secret, secret, "required", "required"},
 		"optional":      {plain, ";mediaenc=srtp", "optional", "optional"},
+		"second offer":  {secret, secret, "optional", "optional"}, // the first, with keys under RTP/AVP, gets a 488
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
