@@ -17,11 +17,19 @@ var scheme = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*):`)
 
 // refuse answers a request that cannot be parsed, without any state (RFC 3261
 // §8.2.7): a trunk that is told why asks only once. What is not even a request,
-// or could not be told from another by its sender, is not answered.
+// or lacks what its sender would know it by, is not answered.
 func (s *socket) refuse(datagram []byte, from net.Addr) {
 	if res := refusalOf(datagram); res != "" {
 		s.datagram([]byte(res), from, true, false)
 		_, _ = s.PacketConn.WriteTo([]byte(res), from) // it will ask again
+	}
+}
+
+// refuse does the same on a connection, which it came by.
+func (s *stream) refuse(message []byte) {
+	if res := refusalOf(message); res != "" {
+		s.trace([]byte(res), true)
+		_ = s.signal([]byte(res)) // a broken connection is noticed by Read
 	}
 }
 
@@ -46,7 +54,7 @@ func refusalOf(datagram []byte) string {
 			name = long
 		}
 		proper := map[string]string{"via": "Via", "from": "From", "to": "To", "call-id": "Call-ID", "cseq": "CSeq"}[name]
-		if proper == "" {
+		if proper == "" || name != "via" && seen[name] > 0 { // of what is there twice, its sender finds the first again
 			continue
 		}
 		if !headerSafe(value) {
@@ -60,13 +68,10 @@ func refusalOf(datagram []byte) string {
 		}
 		fmt.Fprintf(&copied, "%s: %s\r\n", proper, value)
 	}
-	for _, name := range []string{"from", "to", "call-id", "cseq"} {
-		if seen[name] != 1 {
+	for _, name := range []string{"via", "from", "to", "call-id", "cseq"} {
+		if seen[name] == 0 {
 			return ""
 		}
-	}
-	if seen["via"] == 0 {
-		return ""
 	}
 	return "SIP/2.0 " + status + "\r\n" + copied.String() + "Content-Length: 0\r\n\r\n"
 }

@@ -29,8 +29,9 @@ var (
 var errFraming = errors.New("connection: no Content-Length that can be read, or too long a message")
 
 // stream is the one door for TCP and TLS, as socket is for UDP: it cuts what
-// comes into messages, repairs what can be repaired, drops what the parser
-// would choke on (sipgo would close the connection), answers pings, and traces.
+// comes into messages, repairs what can be repaired, drops and refuses
+// what the parser would choke on (sipgo would close the connection), answers
+// pings, and traces.
 type stream struct {
 	net.Conn
 	e         *Endpoint
@@ -99,14 +100,20 @@ func (s *stream) cut() error {
 	for {
 		s.in = s.keepAlives(s.in)
 		length, err := frame(s.in)
-		if err != nil || length == 0 || length > len(s.in) {
+		if err != nil {
+			s.e.metrics.drop(dropParse)
+			s.refuse(normalise(s.in))
 			return err
+		}
+		if length == 0 || length > len(s.in) {
+			return nil
 		}
 		raw := s.in[:length]
 		s.in = append([]byte(nil), s.in[length:]...)
 		clean := normalise(raw)
 		if len(clean) == 0 || !tryParse(s.e.parser, s.e.log, clean) {
 			s.e.metrics.drop(dropParse)
+			s.refuse(clean)
 			continue
 		}
 		s.trace(clean, false)
@@ -133,7 +140,7 @@ func (s *stream) keepAlives(b []byte) []byte {
 	}
 }
 
-// signal writes a ping or a pong. The deadline of sipgo's last message stands
+// signal writes a ping, a pong or a refusal. The deadline of sipgo's last message stands
 // until another is set.
 func (s *stream) signal(b []byte) error {
 	if err := s.Conn.SetWriteDeadline(time.Now().Add(tcpTimeout)); err != nil {
@@ -157,14 +164,19 @@ func frame(b []byte) (length int, err error) {
 	if end > maxHead {
 		return 0, errFraming
 	}
-	body := 0
+	body := -1
 	for line := range bytes.SplitSeq(head, []byte("\n")) {
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		if name = bytes.TrimSpace(name); bytes.EqualFold(name, []byte("content-length")) || bytes.EqualFold(name, []byte("l")) {
-			if body, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil || body < 0 || body > maxBody {
+			n, err := strconv.Atoi(string(bytes.TrimSpace(value)))
+			if err != nil || n < 0 || n > maxBody || body >= 0 && n != body { // two that differ: a smuggled message
 				return 0, errFraming
 			}
+			body = n
 		}
+	}
+	if body < 0 {
+		return 0, errFraming
 	}
 	return end + body, nil
 }

@@ -1,7 +1,11 @@
 package sip
 
 import (
+	"bufio"
+	"cmp"
 	"encoding/hex"
+	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -14,9 +18,10 @@ import (
 
 // tortured is one message of RFC 4475 or 5118, as it goes on the wire.
 type tortured struct {
-	name string
-	want []string // response codes, or "drop"
-	raw  string
+	name     string
+	want     string // a response code, or "drop"
+	onStream string // over TCP; several where there are several messages
+	raw      string
 }
 
 // readTorture reads a file in the notation of RFC 4475 §2.1.
@@ -30,7 +35,14 @@ func readTorture(t testing.TB, file string) (all []tortured) {
 	for _, section := range sections[1:] {
 		title, body, _ := strings.Cut(section, "\n")
 		words := strings.Fields(title)
-		all = append(all, tortured{name: words[0] + " " + words[1], want: words[2:], raw: wireForm(t, body)})
+		m := tortured{name: words[0] + " " + words[1], want: words[2], onStream: words[2], raw: wireForm(t, body)}
+		if len(words) > 3 {
+			m.onStream = strings.TrimPrefix(words[3], "tcp:")
+		}
+		if !strings.Contains(m.raw, "\r\n\r\n") {
+			m.raw += "\r\n"
+		}
+		all = append(all, m)
 	}
 	return all
 }
@@ -65,22 +77,20 @@ func wireForm(t testing.TB, body string) string {
 }
 
 func allTorture(t testing.TB) []tortured {
-	return append(readTorture(t, "rfc4475.txt"), readTorture(t, "rfc5118.txt")...)
+	t.Helper()
+	rfc4475, rfc5118 := readTorture(t, "rfc4475.txt"), readTorture(t, "rfc5118.txt")
+	if len(rfc4475) != 49 || len(rfc5118) != 11 {
+		t.Fatalf("RFC 4475 has 49 messages, RFC 5118 has 11; here are %d and %d", len(rfc4475), len(rfc5118))
+	}
+	return append(rfc4475, rfc5118...)
 }
 
 // Valid messages are understood, others refused as RFC 3261 says, or not
 // answered; and the endpoint lives on.
 func TestTorture(t *testing.T) {
-	all := allTorture(t)
-	if len(all) < 58 {
-		t.Errorf("%d messages", len(all))
-	}
-	for _, m := range all {
+	for _, m := range allTorture(t) {
 		t.Run(m.name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				if raw := m.raw; !strings.HasSuffix(raw, "\r\n\r\n") && !strings.Contains(raw, "\r\n\r\n") {
-					m.raw += "\r\n"
-				}
 				w.write(w.e.sockets[0].local, m.raw)
 				synctest.Wait()
 				got := "drop"
@@ -93,8 +103,8 @@ func TestTorture(t *testing.T) {
 					}
 				}
 				w.wire.mu.Unlock()
-				if !slices.Contains(m.want, got) {
-					t.Errorf("%s, want %v", got, m.want)
+				if got != m.want {
+					t.Errorf("%s, want %s", got, m.want)
 				}
 				// Still there, and to the point.
 				for {
@@ -110,6 +120,62 @@ func TestTorture(t *testing.T) {
 		})
 	}
 }
+
+// The same on connections, where Content-Length says how long a message is.
+func TestTortureOnStreams(t *testing.T) {
+	for _, m := range allTorture(t) {
+		t.Run(m.name, func(t *testing.T) {
+			var accepts *handover
+			inBubble(t, func(w *world) {
+				p := w.connection(accepts)
+				go p.conn.Write([]byte(strings.ReplaceAll(m.raw, "SIP/2.0/UDP", "SIP/2.0/TCP"))) // it may be closed before its end
+				if err := p.conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				var codes []string
+				for res, err := p.tryRead(); err == nil; res, err = p.tryRead() {
+					codes = append(codes, strconv.Itoa(res.code()))
+				}
+				slices.Sort(codes) // each request has a goroutine of its own
+				if got := cmp.Or(strings.Join(slices.Compact(codes), ","), "drop"); got != m.onStream {
+					t.Errorf("%s, want %s", got, m.onStream)
+				}
+				_ = p.conn.Close()
+				synctest.Wait()
+				after := w.connection(accepts) // still there
+				after.write(strings.ReplaceAll(pingAs("after"), "SIP/2.0/UDP", "SIP/2.0/TCP"))
+				if res := after.expect("200"); res.get("call-id") != "after" {
+					t.Errorf("%v", res)
+				}
+				_ = after.conn.Close()
+			}, func(c *Config) {
+				accepts = newHandover()
+				c.TCP = []net.Listener{accepts}
+			})
+		})
+	}
+}
+
+// connection is one that the trunk has made to us.
+func (w *world) connection(accepts *handover) *tcpPeer {
+	w.t.Helper()
+	ours, theirs := net.Pipe()
+	w.connections++
+	from := net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr("10.0.0.2"), 40000+w.connections))
+	if !accepts.give(w.t.Context(), &addressed{ours, net.TCPAddrFromAddrPort(netip.MustParseAddrPort("10.0.0.1:5060")), from}) {
+		w.t.Fatal("nobody accepts connections")
+	}
+	return &tcpPeer{t: w.t, conn: theirs, r: bufio.NewReader(theirs)}
+}
+
+// addressed is a pipe that looks like a connection between two addresses.
+type addressed struct {
+	net.Conn
+	local, remote net.Addr
+}
+
+func (c *addressed) LocalAddr() net.Addr  { return c.local }
+func (c *addressed) RemoteAddr() net.Addr { return c.remote }
 
 func pingAs(id string) string {
 	return "OPTIONS sip:10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK" + id + "\r\nFrom: <sip:a@10.0.0.2>;tag=1\r\n" +

@@ -24,6 +24,8 @@ type world struct {
 	saved []Snapshot
 	acks  map[string]chan struct{} // by Call-ID, for obliging
 	acked map[string]bool
+
+	connections uint16 // made to us so far
 }
 
 func testLog() *slog.Logger {

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,6 +75,26 @@ var welcome = map[string]string{
 	"generic":    `host: sip.example.com, auth: {mode: digest, username: acme, password: "${env:P}"}`,
 }
 
+// registrations is what such a mail says where the trunk is to be known by
+// registration; and the words that refuse it, where the carrier takes none.
+var registrations = map[string]struct{ mail, user, refused string }{
+	"twilio":     {mail: `host: acme.pstn.twilio.com`, refused: "no REGISTER"},
+	"bandwidth":  {mail: `host: 192.0.2.10`, refused: "knows you by your address"},
+	"plivo":      {mail: `host: 12345678901234.zt.plivo.com`, refused: "no REGISTER"},
+	"telnyx":     {}, // whose host is the preset's
+	"sipgate":    {user: "1234567t0"},
+	"flowroute":  {mail: `host: us-west-or.sip.flowroute.com, dial: {prefix: "12345678*"}`},
+	"voipms":     {mail: `host: atlanta.voip.ms`, user: "100000_tandem"},
+	"didww":      {mail: `host: nyc.us.out.didww.com`},
+	"vonage":     {mail: `host: you.sip-us.vonage.com`},
+	"asterisk":   {mail: `host: 10.0.0.5`},
+	"freepbx":    {mail: `host: 10.0.0.5`},
+	"freeswitch": {mail: `host: 10.0.0.5`},
+	"3cx":        {mail: `host: pbx.example.com`},
+	"cucm":       {mail: `host: 10.0.0.5`},
+	"generic":    {mail: `host: sip.example.com`},
+}
+
 // presetConfig is a configuration of one trunk with nothing but its welcome mail.
 func presetConfig(t *testing.T, preset string) *config.Config {
 	t.Helper()
@@ -80,14 +102,18 @@ func presetConfig(t *testing.T, preset string) *config.Config {
 	if !ok {
 		t.Fatalf("no welcome mail for the preset %q", preset)
 	}
-	text := fmt.Sprintf("version: 1\nnumbers: {default_region: US, allow: [\"+1\", \"+44\"]}\ntrunks:\n  carrier: {preset: %s, %s, caller_ids: [\"+14155550100\"]}\n", preset, mail)
-	cfg, problems := config.Read("tandem.yaml", []byte(text), []string{"P=secret"})
+	cfg, problems := readPreset(preset, mail)
 	for _, p := range problems {
 		if p.Code != config.CodeLater {
 			t.Errorf("%s", p.Message+" "+p.Help)
 		}
 	}
 	return cfg
+}
+
+func readPreset(preset, mail string) (*config.Config, config.Problems) {
+	text := fmt.Sprintf("version: 1\nnumbers: {default_region: US, allow: [\"+1\", \"+44\"]}\ntrunks:\n  carrier: {preset: %s, %s, caller_ids: [\"+14155550100\"]}\n", preset, mail)
+	return config.Read("tandem.yaml", []byte(text), []string{"P=secret"})
 }
 
 // Each preset's INVITE, to a number at home and to one abroad.
@@ -107,14 +133,29 @@ func TestPresetInvites(t *testing.T) {
 	}
 }
 
-// The REGISTER of each preset that registers.
+// Each preset's REGISTER, of those whose carrier or PBX takes one; the others
+// warn of it.
 func TestPresetRegistrations(t *testing.T) {
 	for _, preset := range config.Presets() {
-		cfg := presetConfig(t, preset)
-		if cfg.Trunks["carrier"].Auth.Mode != "register" {
-			continue
-		}
 		t.Run(preset, func(t *testing.T) {
+			how, ok := registrations[preset]
+			if !ok {
+				t.Fatalf("nothing says whether %q registers", preset)
+			}
+			auth := fmt.Sprintf(`auth: {mode: register, username: %s, password: "${env:P}"}`, cmp.Or(how.user, "acme"))
+			mail := strings.TrimPrefix(how.mail+", "+auth, ", ")
+			cfg, problems := readPreset(preset, mail)
+			if how.refused != "" {
+				if !slices.ContainsFunc(problems, func(p config.Problem) bool {
+					return p.Code == config.CodePreset && p.Path == "trunks.carrier.auth.mode" && strings.Contains(p.Help, how.refused)
+				}) {
+					t.Errorf("registering is not warned of: %v", problems)
+				}
+				return
+			}
+			for _, p := range problems {
+				t.Error(p.Message + " " + p.Help)
+			}
 			synctest.Test(t, func(t *testing.T) {
 				wire := newTape()
 				endpoint := openPreset(t, cfg, wire)
