@@ -142,7 +142,7 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 	}
 	if err := sound.Accept(leg.Answer()); err != nil {
 		leg.Hangup(unusable(err))
-		end := End{Reason: badCodec.of(side), By: ByCarrier, Side: side, Hangup: &Hangup{Cause: CauseError, Text: err.Error()}, Err: err}
+		end := End{Reason: badCodec.of(side), By: ByCarrier, Side: side, Hangup: &Hangup{Cause: CauseError, Text: blaming(FaultOfAnswer(err), err.Error())}, Err: err}
 		c.legOver(side, end)
 		return nil, &end
 	}

@@ -125,6 +125,7 @@ func refused(side Side, err error, rang bool) End {
 	if failure.Code == 0 && failure.Err != nil {
 		hangup.Text = failure.Err.Error()
 	}
+	hangup.Text = blaming(sip.FaultOf(err), hangup.Text)
 	return End{Reason: v.of(side), By: v.by(side), Side: side, Hangup: hangup, Err: err}
 }
 
@@ -144,6 +145,19 @@ func (v verdict) by(side Side) By {
 		return BySystem
 	default:
 		return ByCarrier
+	}
+}
+
+// blaming puts the word for what is wrong with the trunk, if anything is, before
+// what was said: several faults share a reason, which is of a closed list.
+func blaming(fault sip.Fault, said string) string {
+	switch {
+	case fault == sip.FaultNone:
+		return said
+	case said == "":
+		return string(fault)
+	default:
+		return string(fault) + ": " + said
 	}
 }
 

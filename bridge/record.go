@@ -124,7 +124,7 @@ type Hangup struct {
 	Cause   Cause  `json:"cause"`
 	SIPCode int    `json:"sip_code,omitempty"` // 0 = none
 	Q850    int    `json:"q850,omitempty"`     // 0 = none
-	Text    string `json:"text,omitempty"`     // the far side's own words
+	Text    string `json:"text,omitempty"`     // the far side's own words, after what is wrong with the trunk (a sip.Fault), if anything
 }
 
 // Quality is what one leg sounded like, as received by us.

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -45,28 +46,35 @@ func TestSIPpTrunks(t *testing.T) {
 	}
 }
 
-// TestSIPpBadAnswers: an answer that no sound can follow ends in a reason of its own,
-// and the leg is hung up.
+// TestSIPpBadAnswers: an answer that no sound can follow ends in codec_rejected, and
+// a word of its own for what is wrong with it, and the leg is hung up.
 func TestSIPpBadAnswers(t *testing.T) {
-	const reason = "codec_rejected"
-	for name, scenario := range map[string][]string{
-		"no session description":  {"nosdp"},
-		"a codec nobody offered":  {"badanswer", "sdp", "m=audio 40000 RTP/AVP 18\na=rtpmap:18 G729/8000"},
-		"port 0":                  {"badanswer", "sdp", "m=audio 0 RTP/AVP 0"},
-		"video alone":             {"badanswer", "sdp", "m=video 40000 RTP/AVP 31"},
-		"a multicast address":     {"badanswer", "sdp", "m=audio 40000 RTP/AVP 0\nc=IN IP4 224.2.1.1/127"},
-		"not a description atall": {"badanswer", "sdp", "m=audio"},
+	for name, tt := range map[string]struct {
+		fault    string
+		scenario []string
+	}{
+		"no session description":  {"no_session_description", []string{"nosdp"}},
+		"a codec nobody offered":  {"codec_not_offered", []string{"badanswer", "sdp", "m=audio 40000 RTP/AVP 18\na=rtpmap:18 G729/8000"}},
+		"port 0":                  {"media_port_zero", []string{"badanswer", "sdp", "m=audio 0 RTP/AVP 0"}},
+		"two streams":             {"two_media", []string{"badanswer", "sdp", "m=audio 40000 RTP/AVP 0\nm=audio 40002 RTP/AVP 0"}},
+		"video alone":             {"session_description_unusable", []string{"badanswer", "sdp", "m=video 40000 RTP/AVP 31"}},
+		"a multicast address":     {"session_description_unusable", []string{"badanswer", "sdp", "m=audio 40000 RTP/AVP 0\nc=IN IP4 224.2.1.1/127"}},
+		"not a description atall": {"session_description_unusable", []string{"badanswer", "sdp", "m=audio"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			rep, prospect := startSIPp(t, "answer"), startSIPp(t, scenario[0], scenario[1:]...)
+			rep, prospect := startSIPp(t, "answer"), startSIPp(t, tt.scenario[0], tt.scenario[1:]...)
 			s := twoTrunks(t, rep, prospect)
 			s.start()
 			id := s.place(repNumber, prospectNumber)
 			confirm(t, s, id, rep.phone(carrier.RepTone))
-			call := s.ends(id, "failed", reason, "carrier")
+			call := s.ends(id, "failed", "codec_rejected", "carrier")
 			if reached := call["reached_prospect"]; reached == true {
 				t.Errorf("reached_prospect %v", reached)
+			}
+			hangup := call["legs"].(map[string]any)["prospect"].(map[string]any)["hangup"].(map[string]any)
+			if text := fmt.Sprint(hangup["text"]); !strings.HasPrefix(text, tt.fault+": ") {
+				t.Errorf("the prospect's leg: %q, want %s", text, tt.fault)
 			}
 			rep.finished()
 			prospect.finished()
