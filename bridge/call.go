@@ -74,10 +74,7 @@ func (c *call) run(ctx context.Context) (end End) {
 	if err != nil {
 		return c.explain(rep, err.or(ReasonRepLeftPrompt))
 	}
-	if err := c.must(rep.ctx, confirmed); err != nil {
-		return err.or(ReasonInternalError)
-	}
-
+	c.note(confirmed) // to be kept with the INVITE that it leads to
 	if c.asked.Kind == Verification {
 		return c.verified(rep.ctx)
 	}
@@ -85,6 +82,7 @@ func (c *call) run(ctx context.Context) (end End) {
 	// 3. Ring the prospect, if the rules still let us. The rep hears ringing, or
 	// what the far network plays, and may press * to give up.
 	if refused := c.forbidden(&c.asked, c.routes); refused != nil {
+		c.settled()
 		return c.explain(rep, End{Reason: Reason(refused.Code), By: BySystem, Err: refused})
 	}
 	part := media.Join(c.rep, c.prospect)
@@ -146,9 +144,9 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 		c.legOver(side, end)
 		return nil, &end
 	}
-	answer := c.emit(ctx, Event{Type: answered, Side: side})
-	if answer != nil {
-		c.log.Error("bridge: event not kept yet", "side", side, "err", answer)
+	c.note(Event{Type: answered, Side: side})
+	if side == Rep || c.asked.Extension != "" { // else call.connected is next
+		c.settled()
 	}
 	return c.narrow(ctx, side, leg, sound), nil
 }

@@ -118,14 +118,15 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 		}
 	}()
 	f := w.far[inv.To]
-	w.mu.Lock()
-	f.dialed++
-	w.mu.Unlock()
 	f.offered = string(inv.Offer)
-	if inv.Guard != nil {
-		if err := inv.Guard(func() error { return nil }); err != nil {
-			return nil, err
-		}
+	send := func() error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		f.dialed++
+		return nil
+	}
+	if err := inv.Guard(send); err != nil {
+		return nil, err
 	}
 	if f.panics {
 		panic("a bug")
@@ -196,6 +197,10 @@ func (w *world) Emit(_ context.Context, _ Record, events ...Event) error {
 	}
 	w.events = append(w.events, events...)
 	return nil
+}
+
+func (w *world) SaveLeg(ctx context.Context, _ SavedLeg, r Record, events ...Event) error {
+	return w.Emit(ctx, r, events...)
 }
 
 // conn is a socket of the bridge's; only what comes in matters here.

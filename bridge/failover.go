@@ -59,9 +59,8 @@ func (c *call) attempt(ctx context.Context, side Side, route Route, attempt int,
 	if err := c.turn(ctx, route.Trunk); err != nil {
 		return nil, nil, err
 	}
-	if err := c.must(ctx, Event{Type: dialing[side], Side: side, Trunk: route.Trunk, Attempt: attempt, Rate: route.Rate}); err != nil {
-		return nil, nil, err
-	}
+	c.note(Event{Type: dialing[side], Side: side, Trunk: route.Trunk, Attempt: attempt, Rate: route.Rate})
+	inv.Guard = c.onceKept(ctx, inv.Guard)
 	if codec, ok := c.rep.Codec(); ok && side == Prospect {
 		sound.Prefer(codec)
 	}

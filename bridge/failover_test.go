@@ -28,10 +28,15 @@ func (w *trunks) Dial(ctx context.Context, inv sip.Invite) (AnsweredLeg, error) 
 	if inv.To != prospectNumber {
 		return w.world.Dial(ctx, inv)
 	}
-	w.asked = append(w.asked, inv.Trunk+" "+inv.From)
 	err, fails := w.fail[inv.Trunk]
 	if !fails {
+		w.asked = append(w.asked, inv.Trunk+" "+inv.From)
 		return w.world.Dial(ctx, inv)
+	}
+	send := func() error { w.asked = append(w.asked, inv.Trunk+" "+inv.From); return nil }
+	if refused := inv.Guard(send); refused != nil {
+		inv.Over()
+		return nil, refused
 	}
 	defer time.AfterFunc(w.after+w.linger, inv.Over)
 	if w.rings[inv.Trunk] {

@@ -124,6 +124,17 @@ func (m *Metrics) Emit(ctx context.Context, record Record, events ...Event) erro
 	return nil
 }
 
+// SaveLeg counts what was kept with a leg.
+func (m *Metrics) SaveLeg(ctx context.Context, leg SavedLeg, record Record, events ...Event) error {
+	if err := m.next.SaveLeg(ctx, leg, record, events...); err != nil {
+		return err
+	}
+	for _, e := range events {
+		m.count(&record, e)
+	}
+	return nil
+}
+
 // entered is the status that an event leads to, and the one before it.
 var entered = map[EventType]struct{ from, to Status }{
 	CallQueued:       {"", Queued},

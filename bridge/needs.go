@@ -40,4 +40,16 @@ type Sink interface {
 	// Emit keeps events, and the record that they lead to, durably before it
 	// returns nil. On an error nothing of them is kept.
 	Emit(ctx context.Context, record Record, events ...Event) error
+	// SaveLeg keeps a SIP leg, and with it, as Emit does, what led to it: there
+	// may be no events. All of it is kept or nothing.
+	SaveLeg(ctx context.Context, leg SavedLeg, record Record, events ...Event) error
+}
+
+// SavedLeg is what ends a SIP leg after a crash.
+type SavedLeg struct {
+	Call      string // the call's id
+	Side      Side
+	SIPCallID string
+	Doc       []byte // JSON
+	Gone      bool   // it is over: forget it
 }

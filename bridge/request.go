@@ -91,6 +91,10 @@ func regionOf(e164 string) string {
 // universal are emergency numbers that networks understand far from home.
 var universal = []string{"112", "911", "999", "000"}
 
+// longestEmergency bounds the digits of an emergency number that is dialled after a
+// country code; the longest there is has 6 (Niger's).
+const longestEmergency = 8
+
 // emergency reports whether text, however it is written, would reach the
 // emergency services: of the region, or of the country whose code it begins with.
 func (p *Policy) emergency(text string) bool {
@@ -103,6 +107,9 @@ func (p *Policy) emergency(text string) bool {
 	}
 	for length := 1; length <= 3 && length < len(digits); length++ {
 		national := digits[length:]
+		if len(national) > longestEmergency {
+			continue // the regions of +1 alone are 25 patterns
+		}
 		for _, region := range regionsOf(digits[:length]) {
 			if slices.Contains(universal, national) || phonenumbers.IsEmergencyNumber(national, region) {
 				return true

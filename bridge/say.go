@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	keepWithin = 2 * time.Second // the longest a step waits for the Sink
-	keepAgain  = time.Second     // between two tries to keep a call's end
-	lastTries  = 3               // of them once the server goes down: the next start ends the call then
+	keepWithin = 2 * time.Second       // the longest a step waits for the Sink
+	keepSoon   = 20 * time.Millisecond // what was noted does not wait longer for what comes with it
+	keepAgain  = time.Second           // between two tries to keep a call's end
+	lastTries  = 3                     // of them once the server goes down: the next start ends the call then
 )
 
 // get returns a copy of the record as it stands.
@@ -25,10 +26,57 @@ func (c *call) get() Record {
 func (c *call) emit(ctx context.Context, e Event) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.apply(e)
+	return c.keep(ctx)
+}
+
+// note applies an event that is kept with the next one, or with the leg that it
+// leads to: two facts of one step are one write.
+func (c *call) note(e Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.apply(e)
+}
+
+func (c *call) apply(e Event) {
 	e.ID, e.Call, e.Seq, e.At = NewID("evt"), c.id, c.record.Sequence+1, time.Now()
 	c.record.Apply(e)
 	c.unsaved = append(c.unsaved, e)
+}
+
+// settle keeps what was noted. Nothing that it says may be acted on before.
+func (c *call) settle(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.unsaved) == 0 {
+		return nil
+	}
 	return c.keep(ctx)
+}
+
+// saveLeg keeps a SIP leg, and what was noted on the way to it.
+func (c *call) saveLeg(ctx context.Context, leg SavedLeg) error {
+	c.mu.Lock()
+	if len(c.unsaved) == 0 { // it need not wait for this call's other writes
+		c.mu.Unlock()
+		return c.Sink.SaveLeg(ctx, leg, Record{})
+	}
+	defer c.mu.Unlock()
+	if err := c.Sink.SaveLeg(ctx, leg, c.record.Clone(), c.unsaved...); err != nil {
+		return err
+	}
+	c.unsaved = nil
+	return nil
+}
+
+// SaveLeg keeps a SIP leg of a call, durably before it returns nil: with the
+// event that led to it, if that one is not kept yet.
+func (b *Bridge) SaveLeg(ctx context.Context, leg SavedLeg) error {
+	c, err := b.find(leg.Call)
+	if err != nil { // its call is over, or of an earlier process
+		return b.Sink.SaveLeg(ctx, leg, Record{})
+	}
+	return c.saveLeg(ctx, leg)
 }
 
 func (c *call) keep(ctx context.Context) error {
@@ -42,12 +90,24 @@ func (c *call) keep(ctx context.Context) error {
 	return nil
 }
 
-// must is emit where nothing may follow that was not kept.
-func (c *call) must(ctx context.Context, e Event) *End {
-	if err := c.emit(ctx, e); err != nil {
-		return &End{Reason: ReasonInternalError, By: BySystem, Err: err}
+// onceKept is a guard that lets nothing leave before all that was noted is kept.
+func (c *call) onceKept(ctx context.Context, guard func(send func() error) error) func(send func() error) error {
+	return func(send func() error) error {
+		if err := c.settle(ctx); err != nil {
+			return End{Reason: ReasonInternalError, By: BySystem, Err: err}
+		}
+		if guard == nil {
+			return send()
+		}
+		return guard(send)
 	}
-	return nil
+}
+
+// settled is settle where the call goes on all the same.
+func (c *call) settled() {
+	if err := c.settle(c.ctx); err != nil {
+		c.log.Error("bridge: event not kept yet", "err", err)
+	}
 }
 
 // say is emit where the call goes on all the same.

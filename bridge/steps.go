@@ -41,6 +41,7 @@ func (l *Limits) dial(side Side) sip.Timeouts {
 func (c *call) turn(ctx context.Context, trunk string) *End {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.Limits.Queue, End{Reason: ReasonQueueTimeout, By: BySystem})
 	defer cancel()
+	defer time.AfterFunc(keepSoon, c.settled).Stop() // who waits longer is not kept waiting for the news
 	if err := c.Trunks.Turn(ctx, trunk); err != nil {
 		end := refused("", err, false)
 		return &end
@@ -166,6 +167,9 @@ func (c *call) sayWaiting(ctx context.Context) {
 
 // verified ends a verification: the rep hears that the key counted.
 func (c *call) verified(ctx context.Context) End {
+	if err := c.settle(ctx); err != nil {
+		return End{Reason: ReasonInternalError, By: BySystem, Err: err}
+	}
 	if c.rep.Say(ctx, media.Concat(c.Sounds.Chirp, media.Silence(verifiedPause), c.Sounds.Chirp)) != nil {
 		end := causeOf(ctx) // hung up while it rang: the key had counted
 		return end.or(ReasonCompleted)

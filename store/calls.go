@@ -116,19 +116,22 @@ func (s *Store) column(ctx context.Context, query string, args ...any) (values [
 	return slices.Clip(values), rows.Err()
 }
 
-// SaveLeg keeps what is needed to end a SIP leg after a crash; gone forgets it.
-func (s *Store) SaveLeg(ctx context.Context, call string, side bridge.Side, sipCallID string, doc []byte, gone bool) error {
-	err := s.do(ctx, func(ctx context.Context, tx *tx) error {
-		if gone {
-			_, err := tx.ExecContext(ctx, "DELETE FROM legs WHERE sip_call_id = ?", sipCallID)
+// SaveLeg is bridge.Sink's.
+func (s *Store) SaveLeg(ctx context.Context, leg bridge.SavedLeg, record bridge.Record, events ...bridge.Event) error {
+	save := func(ctx context.Context, tx *tx) error {
+		if leg.Gone {
+			_, err := tx.ExecContext(ctx, "DELETE FROM legs WHERE sip_call_id = ?", leg.SIPCallID)
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO legs (sip_call_id, call_id, side, doc) VALUES (?, ?, ?, ?)
-			ON CONFLICT (sip_call_id) DO UPDATE SET doc = excluded.doc`, sipCallID, call, string(side), string(doc))
+			ON CONFLICT (sip_call_id) DO UPDATE SET doc = excluded.doc`, leg.SIPCallID, leg.Call, string(leg.Side), string(leg.Doc))
 		return err
-	})
-	if err != nil {
-		return fmt.Errorf("leg %s: %w", sipCallID, err)
+	}
+	if len(events) > 0 {
+		return s.emit(ctx, record, events, save)
+	}
+	if err := s.do(ctx, save); err != nil {
+		return fmt.Errorf("leg %s: %w", leg.SIPCallID, err)
 	}
 	return nil
 }
@@ -165,10 +168,7 @@ func (s *Store) Annotate(ctx context.Context, id string, p bridge.Patch) (record
 		}
 		e := bridge.Event{ID: bridge.NewID("evt"), Call: id, Seq: record.Sequence + 1, Type: bridge.CallUpdated, At: time.Now(), Patch: &p}
 		record.Apply(e)
-		if err := addEvent(ctx, tx, e, &record, record.Asked.RepID, record.Asked.Test); err != nil {
-			return err
-		}
-		return putRecord(ctx, tx, &record, true)
+		return follow(ctx, tx, &record, []bridge.Event{e})
 	}})
 	if err != nil {
 		return bridge.Record{}, fmt.Errorf("call %s: %w", id, err)

@@ -169,6 +169,10 @@ func (s *Store) TestEndpoint(ctx context.Context, test bool, id string) error {
 			return err
 		}
 		endpoint.Secret, endpoint.OldSecret = nil, nil // the stream is for many
-		return addEvent(ctx, tx, e, endpoint, "", test)
+		doc, err := json.Marshal(endpoint)
+		if err != nil {
+			return err
+		}
+		return addEvent(ctx, tx, e, doc, "", test)
 	}})
 }

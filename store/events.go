@@ -27,41 +27,13 @@ type Envelope struct {
 // They must follow on what is kept (else ErrSequence); those that are kept
 // already, by a write whose caller did not wait for it, count as done.
 func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge.Event) error {
+	return s.emit(ctx, record, events, func(context.Context, *tx) error { return nil })
+}
+
+// emit is Emit, with something else in the same transaction.
+func (s *Store) emit(ctx context.Context, record bridge.Record, events []bridge.Event, also func(context.Context, *tx) error) error {
 	err := s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
-		kept, err := keptRecord(ctx, tx, record.ID)
-		if err != nil {
-			return err
-		}
-		metadata, before := false, kept.Ending
-		for _, e := range events {
-			metadata = metadata || e.Patch != nil || e.Asked != nil
-			if e.Seq <= kept.Sequence {
-				if err := sameEvent(ctx, tx, e); err != nil {
-					return err
-				}
-				continue
-			}
-			if e.Seq != kept.Sequence+1 {
-				return fmt.Errorf("%s: event %d after %d: %w", record.ID, e.Seq, kept.Sequence, ErrSequence)
-			}
-			kept.Apply(e)
-			if err := attempted(ctx, tx, e, &kept); err != nil {
-				return err
-			}
-			if err := addEvent(ctx, tx, e, &kept, kept.Asked.RepID, kept.Asked.Test); err != nil {
-				return err
-			}
-		}
-		if kept.Sequence != record.Sequence {
-			return fmt.Errorf("%s: the events lead to %d, the record is at %d: %w", record.ID, kept.Sequence, record.Sequence, ErrSequence)
-		}
-		if err := putRecord(ctx, tx, &record, metadata); err != nil {
-			return err
-		}
-		if ended := events[len(events)-1].Type == bridge.CallEnded && kept.Ending != nil && before == nil; !ended {
-			return nil
-		}
-		return errors.Join(spent(ctx, tx, &record), verified(ctx, tx, &record))
+		return errors.Join(emit(ctx, tx, &record, events), also(ctx, tx))
 	}})
 	if record.Ending != nil {
 		s.cfg.Metrics.record(err)
@@ -70,6 +42,79 @@ func (s *Store) Emit(ctx context.Context, record bridge.Record, events ...bridge
 		return fmt.Errorf("call %s: %w", record.ID, err)
 	}
 	return nil
+}
+
+func emit(ctx context.Context, tx *tx, record *bridge.Record, events []bridge.Event) error {
+	sequence, err := keptSequence(ctx, tx, record.ID)
+	if err != nil {
+		return err
+	}
+	for len(events) > 0 && events[0].Seq <= sequence {
+		if err := sameEvent(ctx, tx, events[0]); err != nil {
+			return err
+		}
+		events = events[1:]
+	}
+	for i, e := range events {
+		if e.Seq != sequence+1+i {
+			return fmt.Errorf("%s: event %d after %d: %w", record.ID, e.Seq, sequence+i, ErrSequence)
+		}
+	}
+	if last := sequence + len(events); last != record.Sequence {
+		return fmt.Errorf("%s: the events lead to %d, the record is at %d: %w", record.ID, last, record.Sequence, ErrSequence)
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	return follow(ctx, tx, record, events)
+}
+
+// follow adds events that lead to a record, and puts that in the place of the
+// one kept.
+func follow(ctx context.Context, tx *tx, record *bridge.Record, events []bridge.Event) error {
+	end := len(events) - 1
+	var kept bridge.Record // is read only where an event is not the last: the record is what that one leads to
+	if end > 0 {
+		var err error
+		if kept, err = keptRecord(ctx, tx, record.ID); err != nil {
+			return err
+		}
+	}
+	doc, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	metadata := false
+	for i, e := range events {
+		metadata = metadata || e.Patch != nil || e.Asked != nil
+		after, text := record, doc
+		if i < end {
+			kept.Apply(e)
+			after = &kept
+			if text, err = json.Marshal(after); err != nil {
+				return err
+			}
+		}
+		if err := attempted(ctx, tx, e, after); err != nil {
+			return err
+		}
+		if err := addEvent(ctx, tx, e, text, after.Asked.RepID, after.Asked.Test); err != nil {
+			return err
+		}
+	}
+	if err := putRecord(ctx, tx, record, doc, metadata); err != nil || events[end].Type != bridge.CallEnded {
+		return err
+	}
+	return errors.Join(spent(ctx, tx, record), verified(ctx, tx, record))
+}
+
+// keptSequence is how far a call is kept; 0 = not at all.
+func keptSequence(ctx context.Context, tx *tx, id string) (sequence int, err error) {
+	err = tx.QueryRowContext(ctx, "SELECT sequence FROM calls WHERE id = ?", id).Scan(&sequence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return sequence, err
 }
 
 func keptRecord(ctx context.Context, tx *tx, id string) (record bridge.Record, err error) {
@@ -93,13 +138,9 @@ func sameEvent(ctx context.Context, tx *tx, e bridge.Event) error {
 	return nil
 }
 
-// addEvent puts an event into the stream, with what it leads to.
-func addEvent(ctx context.Context, tx *tx, e bridge.Event, record any, rep string, test bool) error {
+// addEvent puts an event into the stream, with what it leads to as JSON.
+func addEvent(ctx context.Context, tx *tx, e bridge.Event, doc []byte, rep string, test bool) error {
 	event, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	doc, err := json.Marshal(record)
 	if err != nil {
 		return err
 	}
@@ -115,17 +156,13 @@ func addEvent(ctx context.Context, tx *tx, e bridge.Event, record any, rep strin
 	return addDeliveries(ctx, tx, e, seq, test)
 }
 
-// putRecord writes a record, with its metadata where that is new.
-func putRecord(ctx context.Context, tx *tx, r *bridge.Record, metadata bool) error {
-	doc, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
+// putRecord writes a record, whose JSON is doc, with its metadata where that is new.
+func putRecord(ctx context.Context, tx *tx, r *bridge.Record, doc []byte, metadata bool) error {
 	outcome := ""
 	if r.Ending != nil {
 		outcome = string(r.Ending.Outcome)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO calls (id, sequence, status, outcome, rep_number, rep_id, test, created_at, ended_at, record)
+	_, err := tx.ExecContext(ctx, `INSERT INTO calls (id, sequence, status, outcome, rep_number, rep_id, test, created_at, ended_at, record)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET
 		sequence = excluded.sequence, status = excluded.status, outcome = excluded.outcome, ended_at = excluded.ended_at, record = excluded.record`,
 		r.ID, r.Sequence, string(r.Status), outcome, r.Asked.RepNumber, r.Asked.RepID, r.Asked.Test, r.CreatedAt.UnixMicro(), micros(r.EndedAt), string(doc))

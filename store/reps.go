@@ -160,7 +160,11 @@ func putRep(ctx context.Context, tx *tx, r *Rep, kind bridge.EventType) error {
 	r.Version++
 	r.UpdatedAt = time.Now().UTC()
 	e := bridge.Event{ID: bridge.NewID("evt"), Call: r.ID, Seq: r.Version, Type: kind, At: r.UpdatedAt}
-	if err := addEvent(ctx, tx, e, r, r.ID, r.Test); err != nil {
+	shown, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if err := addEvent(ctx, tx, e, shown, r.ID, r.Test); err != nil {
 		return err
 	}
 	kept := *r

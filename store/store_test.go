@@ -286,14 +286,14 @@ func TestPruneKeepsWhatIsYoung(t *testing.T) {
 func TestLegsAreKeptUntilGone(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "t.db"))
 	for _, doc := range []string{`{"a":1}`, `{"a":2}`} {
-		if err := s.SaveLeg(t.Context(), "call_1", bridge.Rep, "x@y", []byte(doc), false); err != nil {
+		if err := s.SaveLeg(t.Context(), bridge.SavedLeg{Call: "call_1", Side: bridge.Rep, SIPCallID: "x@y", Doc: []byte(doc)}, bridge.Record{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if docs, err := s.LiveLegs(t.Context()); err != nil || len(docs) != 1 || string(docs[0]) != `{"a":2}` {
 		t.Errorf("%q %v", docs, err)
 	}
-	if err := s.SaveLeg(t.Context(), "call_1", bridge.Rep, "x@y", nil, true); err != nil {
+	if err := s.SaveLeg(t.Context(), bridge.SavedLeg{SIPCallID: "x@y", Gone: true}, bridge.Record{}); err != nil {
 		t.Fatal(err)
 	}
 	if docs, err := s.LiveLegs(t.Context()); err != nil || len(docs) != 0 {

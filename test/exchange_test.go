@@ -44,6 +44,11 @@ func (x *exchange) Emit(_ context.Context, r bridge.Record, events ...bridge.Eve
 	return nil
 }
 
+// SaveLeg keeps none: no process dies here.
+func (x *exchange) SaveLeg(ctx context.Context, _ bridge.SavedLeg, r bridge.Record, events ...bridge.Event) error {
+	return x.Emit(ctx, r, events...)
+}
+
 // inExchange runs a test in a bubble of its own, whose signalling takes path,
 // and sees that nothing is left.
 func inExchange(t *testing.T, seed uint64, path Path, f func(x *exchange)) {

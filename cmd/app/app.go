@@ -240,7 +240,8 @@ func (a *App) saveLeg(s sip.Snapshot) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
 	defer cancel()
-	return a.Store.SaveLeg(ctx, s.Call, bridge.Side(s.Side), s.CallID, doc, s.State == sip.Gone)
+	leg := bridge.SavedLeg{Call: s.Call, Side: bridge.Side(s.Side), SIPCallID: s.CallID, Doc: doc, Gone: s.State == sip.Gone}
+	return a.bridge.SaveLeg(ctx, leg)
 }
 
 // dialer is the Endpoint as the bridge wants it.

@@ -106,6 +106,9 @@ func TestMetricsAreWellFormed(t *testing.T) {
 type discard struct{}
 
 func (discard) Emit(context.Context, bridge.Record, ...bridge.Event) error { return nil }
+func (discard) SaveLeg(context.Context, bridge.SavedLeg, bridge.Record, ...bridge.Event) error {
+	return nil
+}
 
 // TestSeriesDoNotGrowWithCalls: ten thousand calls over two trunks, each ending
 // in its own way, are as many series as one.
