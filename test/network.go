@@ -70,7 +70,7 @@ func (n *Network) Listen(at netip.AddrPort) (*Conn, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for at.Port() == 0 || at.Port() >= 40000 && n.conns[at] != nil {
-		n.free++
+		n.free += 2 // the odd ones are for RTCP (RFC 3550 §11)
 		if free := netip.AddrPortFrom(at.Addr(), n.free); n.conns[free] == nil {
 			at = free
 			break

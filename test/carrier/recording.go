@@ -25,7 +25,7 @@ type Recording struct {
 const longest = rate * 3600
 
 func (r *Recording) add(b []byte, now time.Time) {
-	if len(b) <= 12 || b[0]>>6 != 2 {
+	if len(b) <= 12 || b[0]>>6 != 2 || isRTCP(b) {
 		return
 	}
 	ts, ssrc := binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint32(b[8:])
@@ -55,6 +55,10 @@ func (r *Recording) add(b []byte, now time.Time) {
 		r.Samples[at+i] = linear(octet)
 	}
 }
+
+// isRTCP reports whether a packet is not sound but a report (RFC 5761 §4): of
+// this call, or of one whose phone has the port below.
+func isRTCP(b []byte) bool { return b[1] >= 192 && b[1] <= 223 }
 
 // Tone is for how long hz was what was heard, counted in frames of 20 ms.
 func (r *Recording) Tone(hz float64) (total time.Duration) {
