@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -22,10 +23,12 @@ type client struct {
 // clientFlags are those of every word that asks a running tandem.
 func clientFlags(flags *flag.FlagSet) *client {
 	c := new(client)
-	flags.StringVar(&c.url, "url", "http://127.0.0.1:8080", "where tandem serves")
+	flags.StringVar(&c.url, "url", serverURL(), "where tandem serves; else $TANDEM_URL")
 	flags.StringVar(&c.key, "key", os.Getenv("TANDEM_API_KEY"), "API key; else $TANDEM_API_KEY")
 	return c
 }
+
+func serverURL() string { return cmp.Or(os.Getenv("TANDEM_URL"), "http://127.0.0.1:8080") }
 
 // mixed parses flags and words in any order.
 func mixed(flags *flag.FlagSet, args []string) (words []string, code int, done bool) {

@@ -17,7 +17,7 @@ var healthcheckCommand = command{"ask a running tandem whether it is well: for H
 func healthcheck(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("healthcheck", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	at := flags.String("url", "http://127.0.0.1:8080", "where tandem serves")
+	at := flags.String("url", serverURL(), "where tandem serves; else $TANDEM_URL")
 	ready := flags.Bool("ready", false, "also: would it take a call now")
 	asJSON := flags.Bool("json", false, "as JSON")
 	if code, done := parseFlags(flags, args); done {

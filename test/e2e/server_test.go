@@ -167,11 +167,7 @@ func (s *server) start() {
 	if s.key == "" {
 		s.createKey()
 	}
-	s.process = s.command("serve", "--config", s.config)
-	s.process.Stderr = &s.log
-	if err := s.process.Start(); err != nil {
-		s.Fatal(err)
-	}
+	s.launch()
 	s.Cleanup(s.kill)
 	s.until("it is ready", func() bool {
 		res, err := http.Get(s.url + "/readyz")
@@ -181,6 +177,16 @@ func (s *server) start() {
 		_ = res.Body.Close()
 		return res.StatusCode == 200
 	})
+}
+
+// launch starts the process.
+func (s *server) launch() {
+	s.Helper()
+	s.process = s.command("serve", "--config", s.config)
+	s.process.Stderr = &s.log
+	if err := s.process.Start(); err != nil {
+		s.Fatal(err)
+	}
 }
 
 // kill ends the process as a crash would, and looks at what it said.
@@ -215,22 +221,34 @@ func until(t *testing.T, what string, done func() bool) {
 
 func (s *server) do(method, path, body string) (status int, answer map[string]any) {
 	s.Helper()
-	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	status, answer, err := s.try(method, path, body)
 	if err != nil {
 		s.Fatal(err)
 	}
+	return status, answer
+}
+
+// try is a request that nobody may be there to answer.
+func (s *server) try(method, path, body string, header ...string) (status int, answer map[string]any, err error) {
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
 	req.SetBasicAuth(s.key, "")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		s.Fatal(err)
+		return 0, nil, err
 	}
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
 	if err != nil {
-		s.Fatal(err)
+		return 0, nil, err
 	}
 	_ = json.Unmarshal(data, &answer)
-	return res.StatusCode, answer
+	return res.StatusCode, answer, nil
 }
 
 // place asks for a call.
