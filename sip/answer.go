@@ -142,7 +142,7 @@ func (l *Leg) sendBye(s *Snapshot, d Dialog, source netip.AddrPort, seq uint32, 
 		}
 		req.SetBody(nil)
 		l.authorise(req)
-		res, err := l.e.roundTrip(req)
+		res, err := l.e.roundTrip(l.t, req)
 		switch {
 		case err != nil && source.IsValid() && d.Hop != source:
 			d.Hop = source

@@ -21,7 +21,7 @@ func (e *Endpoint) outside(ctx context.Context, t *trunk, at target) (Snapshot, 
 	}
 	return Snapshot{
 		Trunk: t.Name, CallID: token(), LocalTag: token(), URI: t.serverURI(at.transport),
-		Transport: at.transport, Bind: sock.bind, Public: public, Hop: at.addr,
+		Transport: at.transport, Flow: e.onlyByFlow(at.transport), Bind: sock.bind, Public: public, Hop: at.addr,
 	}, nil
 }
 
@@ -70,8 +70,8 @@ func (e *Endpoint) probe(ctx context.Context, t *trunk, at target) (*sipmsg.Resp
 	req.AppendHeader(sipmsg.NewHeader("Accept", sdpType))
 	req.AppendHeader(sipmsg.NewHeader("User-Agent", e.cfg.UserAgent))
 	req.SetBody(nil)
-	res, err := e.ask(ctx, req)
-	if err == nil && t.learn(s.Transport, s.Public, res) {
+	res, err := e.ask(ctx, t, req)
+	if err == nil && e.learn(t, &s, res) {
 		t.reregister() // the contact that is known there is not ours any more
 	}
 	return res, err

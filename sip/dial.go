@@ -106,7 +106,7 @@ func (e *Endpoint) prepare(ctx context.Context, t *trunk, at target, inv Invite)
 		return nil, fmt.Errorf("trunk %s: %w", t.Name, err)
 	}
 	sock := e.socketFor(at.addr.Addr())
-	s.Hop, s.Bind, s.Transport = at.addr, sock.bind, at.transport
+	s.Hop, s.Bind, s.Transport, s.Flow = at.addr, sock.bind, at.transport, e.onlyByFlow(at.transport)
 	if s.Public, err = e.public(ctx, t, sock, at); err != nil {
 		return nil, &Error{Err: fmt.Errorf("%w: %w", ErrUnreachable, err)}
 	}

@@ -187,7 +187,7 @@ func TestSilentALG(t *testing.T) {
 		}
 		claimed := netip.MustParseAddrPort("192.168.1.2:5060")
 		res := asResponse(t, msg)
-		trunk.learn("udp", claimed, res)
+		trunk.learn("udp", claimed, seenIn(claimed, res))
 		if got := seenAs(trunk, at, claimed, res); got.Fault != want {
 			t.Errorf("%q: %+v, want %q", received, got, want)
 		}

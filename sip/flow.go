@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -29,26 +30,44 @@ type flows struct {
 	given map[string]*handover // by transport
 
 	mu      sync.Mutex
-	dialing map[target]*dialing
-	open    map[target]*stream
+	dialing map[flowKey]*dialing
+	open    map[flowKey]*stream
+	made    uint64 // so many
+}
+
+// flowKey is what a connection may be used for: a target, as one of those who may
+// be met there. Trunks that trust the same names and authorities, and have the same
+// certificate, share a connection; others at the same address do not.
+type flowKey struct {
+	target
+	terms string // of TLS; "" = TCP
 }
 
 // dialing is a connection that is being made.
 type dialing struct {
 	done chan struct{}
+	s    *stream
 	err  error
 }
 
 func newFlows(e *Endpoint) *flows {
 	return &flows{
-		e: e, dialing: make(map[target]*dialing), open: make(map[target]*stream),
+		e: e, dialing: make(map[flowKey]*dialing), open: make(map[flowKey]*stream),
 		given: map[string]*handover{"tcp": newHandover(), "tls": newHandover()},
 	}
 }
 
-// connect makes sure that there is a connection for a request, so that nothing
-// has to wait for it later. UDP needs none.
-func (f *flows) connect(req *sipmsg.Request) error {
+// key names a trunk's connection to a target.
+func (t *trunk) key(at target) flowKey {
+	if at.transport == "tls" {
+		return flowKey{at, t.terms}
+	}
+	return flowKey{at, ""}
+}
+
+// connect makes sure that there is a connection for a request to a trunk, so that
+// nothing has to wait for it later, and ties the request to it. UDP needs none.
+func (f *flows) connect(t *trunk, req *sipmsg.Request) error {
 	transport := sipmsg.NetworkToLower(req.Transport())
 	if transport == "udp" {
 		return nil
@@ -58,16 +77,32 @@ func (f *flows) connect(req *sipmsg.Request) error {
 		return err
 	}
 	at := target{transport, addr}
-	if f.has(at) {
+	if f.accepted(at) {
+		req.Laddr = sipmsg.Addr{}
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(f.e.ctx, tcpTimeout)
 	defer cancel()
-	return f.dialOnce(ctx, at)
+	s, err := f.to(ctx, t, at)
+	if err != nil {
+		return err
+	}
+	local := s.local()
+	req.Laddr = sipmsg.Addr{IP: net.IP(local.Addr().AsSlice()), Port: int(local.Port())}
+	return nil
 }
 
-// has reports whether sipgo has a connection to a target, whoever made it.
-func (f *flows) has(at target) bool {
+// accepted reports whether somebody at a target, to whom we have no connection,
+// has one to us.
+func (f *flows) accepted(at target) bool {
+	f.mu.Lock()
+	for key := range f.open {
+		if key.target == at {
+			f.mu.Unlock()
+			return false
+		}
+	}
+	f.mu.Unlock()
 	conn, err := f.e.tpl.GetConnection(at.transport, at.addr.String())
 	if err != nil {
 		return false
@@ -76,105 +111,155 @@ func (f *flows) has(at target) bool {
 	return true
 }
 
-// port is our end of the connection to a target, which is made if there is none.
-func (f *flows) port(ctx context.Context, at target) (uint16, error) {
+// port is our end of a trunk's connection to a target, as that sees it if it has
+// said so. The connection is made if there is none.
+func (f *flows) port(ctx context.Context, t *trunk, at target) (uint16, error) {
 	ctx, cancel := context.WithTimeout(ctx, tcpTimeout)
 	defer cancel()
-	if err := f.dialOnce(ctx, at); err != nil {
+	s, err := f.to(ctx, t, at)
+	if err != nil {
 		return 0, err
 	}
-	conn, err := f.e.tpl.GetConnection(at.transport, at.addr.String())
-	if err != nil {
-		return 0, errBroken
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s.mapped != 0 {
+		return s.mapped, nil
 	}
-	defer conn.TryClose()
-	local, err := netip.ParseAddrPort(conn.LocalAddr().String())
-	return local.Port(), err
+	return s.local().Port(), nil
 }
 
-// dialOnce dials for everybody who waits for the same target, unless there is a
-// connection by now.
-func (f *flows) dialOnce(ctx context.Context, at target) error {
+// mapped notes the port that a target sees a trunk's connection come from. It
+// reports whether that is news.
+func (f *flows) mapped(t *trunk, at target, port uint16) bool {
 	f.mu.Lock()
-	if d := f.dialing[at]; d != nil {
+	defer f.mu.Unlock()
+	s := f.open[t.key(at)]
+	if s == nil || port == s.mapped || s.mapped == 0 && port == s.local().Port() {
+		return false
+	}
+	s.mapped = port
+	return true
+}
+
+// to returns the connection of a trunk to a target. Where there is none one dials
+// for everybody who waits for the same.
+func (f *flows) to(ctx context.Context, t *trunk, at target) (*stream, error) {
+	key := t.key(at)
+	f.mu.Lock()
+	if d := f.dialing[key]; d != nil {
 		f.mu.Unlock()
 		select {
 		case <-d.done:
-			return d.err
+			return d.s, d.err
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
+	}
+	if s := f.open[key]; s != nil {
+		f.mu.Unlock()
+		return s, nil
 	}
 	d := &dialing{done: make(chan struct{})}
-	f.dialing[at] = d
+	f.dialing[key] = d
 	f.mu.Unlock()
-	if !f.has(at) {
-		d.err = f.dial(ctx, at)
-	}
+	d.s, d.err = f.dial(ctx, t, key)
 	f.mu.Lock()
-	delete(f.dialing, at)
+	delete(f.dialing, key)
 	f.mu.Unlock()
 	close(d.done)
-	return d.err
+	return d.s, d.err
 }
 
-func (f *flows) dial(ctx context.Context, at target) error {
-	t := f.e.trunkOf(at)
-	if t == nil {
-		return fmt.Errorf("no trunk is at %s", at)
-	}
+func (f *flows) dial(ctx context.Context, t *trunk, key flowKey) (*stream, error) {
 	dialer := net.Dialer{Timeout: tcpTimeout, Control: unacknowledged,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pingEvery, Interval: 5 * time.Second, Count: 3}}
-	conn, err := dialer.DialContext(ctx, "tcp", at.addr.String())
+	conn, err := dialer.DialContext(ctx, "tcp", key.addr.String())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if at.transport == "tls" {
+	if key.transport == "tls" {
 		if conn, err = t.secure(ctx, conn); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	s := f.e.newStream(conn, at.transport)
-	s.onBroken = func(why error) { f.lost(t, at, s, why) }
+	s := f.e.newStream(conn, key.transport)
+	s.onBroken = func(why error) { f.lost(t, key, s, why) }
 	f.mu.Lock()
-	f.open[at] = s
+	f.made++
+	s.alias = aliasOf(key.addr, f.made)
+	f.open[key] = s
 	f.mu.Unlock()
-	if !f.given[at.transport].give(ctx, s) {
+	if !f.given[key.transport].give(ctx, s) {
 		_ = s.Close()
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
 	select {
 	case <-s.ready:
 	case <-ctx.Done():
 		_ = s.Close()
-		return ctx.Err()
+		return nil, ctx.Err()
 	}
-	f.e.log.Info("sip: connected", "trunk", t.Name, "transport", at.transport)
+	f.e.log.Info("sip: connected", "trunk", t.Name, "transport", key.transport)
 	f.e.keep(func() { f.watch(s) })
-	return nil
+	return s, nil
+}
+
+// alias is what sipgo, which keeps connections by the far end's address, is told
+// that it is: every connection of ours has another.
+type alias netip.AddrPort
+
+// aliasZone begins the zone of an alias.
+const aliasZone = "connection"
+
+func aliasOf(at netip.AddrPort, n uint64) *alias {
+	zoned := netip.AddrFrom16(at.Addr().As16()).WithZone(fmt.Sprint(aliasZone, n))
+	a := alias(netip.AddrPortFrom(zoned, at.Port()))
+	return &a
+}
+
+// Network is net.Addr's.
+func (a *alias) Network() string { return "tcp" }
+
+func (a *alias) String() string { return netip.AddrPort(*a).String() }
+
+// host is how it gets into messages: what sipgo says that it received from.
+func (a *alias) host() []byte { return []byte(netip.AddrPort(*a).Addr().String()) }
+
+// unalias is the address that an alias, or any other text of sipgo's, stands for.
+func unalias(text string) (netip.AddrPort, error) {
+	at, err := netip.ParseAddrPort(text)
+	addr := at.Addr()
+	if strings.HasPrefix(addr.Zone(), aliasZone) {
+		addr = addr.WithZone("")
+	}
+	return netip.AddrPortFrom(addr.Unmap(), at.Port()), err
 }
 
 // lost is told that a connection is gone. Who is registered over it, or is to be
 // reached by it, must not wait for the next call to find out.
-func (f *flows) lost(t *trunk, at target, s *stream, why error) {
+func (f *flows) lost(t *trunk, key flowKey, s *stream, why error) {
 	f.mu.Lock()
-	mine := f.open[at] == s
+	mine := f.open[key] == s
 	if mine {
-		delete(f.open, at)
+		delete(f.open, key)
 	}
 	f.mu.Unlock()
 	if !mine || f.e.quit.Err() != nil {
 		return
 	}
-	f.e.log.Warn("sip: connection lost", "trunk", t.Name, "transport", at.transport, "err", why)
-	t.reregister()
-	t.recheck()
+	f.e.log.Warn("sip: connection lost", "trunk", t.Name, "transport", key.transport, "err", why)
+	for _, t := range f.e.trunks.list() {
+		if t.key(key.target) == key && f.e.locator.holds(t.Name, key.target) {
+			t.reregister()
+			t.recheck()
+		}
+	}
 }
 
-// drop closes the connection to a target that does not answer on it.
-func (f *flows) drop(at target) {
+// drop closes a trunk's connection to a target that does not answer on it.
+func (f *flows) drop(t *trunk, at target) {
 	f.mu.Lock()
-	s := f.open[at]
+	s := f.open[t.key(at)]
 	f.mu.Unlock()
 	if s != nil {
 		_ = s.Close()
@@ -231,16 +316,6 @@ func (e *Endpoint) keep(f func()) {
 	if !e.closing {
 		e.keepers.Go(f)
 	}
-}
-
-// trunkOf returns the trunk that is at a target, else one that is at its address.
-func (e *Endpoint) trunkOf(at target) *trunk {
-	for _, t := range e.trunks.list() {
-		if e.locator.holds(t.Name, at) {
-			return t
-		}
-	}
-	return e.trunkAt(at.addr.Addr())
 }
 
 // errBroken is what sipgo gets when it wants to dial: the connection that was

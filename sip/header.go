@@ -186,11 +186,11 @@ func literal(text string) (netip.AddrPort, bool) {
 
 // sourceOf is where a message came from.
 func sourceOf(msg sipmsg.Message) netip.AddrPort {
-	source, err := netip.ParseAddrPort(msg.Source())
+	source, err := unalias(msg.Source())
 	if err != nil {
 		return netip.AddrPort{}
 	}
-	return netip.AddrPortFrom(source.Addr().Unmap(), source.Port())
+	return source
 }
 
 func callID(msg sipmsg.Message) string {

@@ -69,7 +69,7 @@ func (e *Endpoint) checkTarget(t *trunk, at target) error {
 		return fmt.Errorf("OPTIONS: %d %s", res.StatusCode, legible(res.Reason))
 	case err != nil:
 		e.locator.punish(at, penalty)
-		e.flows.drop(at) // the next request takes another connection
+		e.flows.drop(t, at) // the next request takes another connection
 		return err
 	}
 	// Whatever else it says, 401, 404 or 405, somebody is there.

@@ -87,11 +87,11 @@ func (l *Leg) newInvite(seq uint32) *sipmsg.Request {
 // transmit puts the INVITE on the wire, in the caller's critical section.
 func (l *Leg) transmit(a *attempt) error {
 	l.e.expect(branchOf(a.req), l)
-	if err := l.e.flows.connect(a.req); err != nil { // not inside the caller's critical section
+	if err := l.e.flows.connect(l.t, a.req); err != nil { // not inside the caller's critical section
 		return l.unreachable(err)
 	}
 	send := func() (err error) {
-		if a.tx, err = l.e.request(a.req); err != nil {
+		if a.tx, err = l.e.request(l.t, a.req); err != nil {
 			return l.unreachable(err)
 		}
 		return nil
@@ -165,7 +165,7 @@ func (l *Leg) pump(a *attempt) {
 // heard notes that the trunk responds, and what it sees us as.
 func (l *Leg) heard(res *sipmsg.Response) {
 	l.t.heard()
-	if l.t.learn(l.s.Transport, l.s.Public, res) {
+	if l.e.learn(l.t, &l.s, res) {
 		l.t.reregister()
 	}
 }
@@ -323,7 +323,7 @@ func (l *Leg) cancel(a *attempt) {
 	l.log.Info("sip: CANCEL sent")
 	code := 0
 	l.task(func() {
-		res, err := l.e.roundTrip(req)
+		res, err := l.e.roundTrip(l.t, req)
 		if err != nil {
 			l.log.Warn("sip: CANCEL not answered", "err", err)
 			return

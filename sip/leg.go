@@ -270,7 +270,7 @@ func (l *Leg) publish() *Snapshot {
 // write sends a request that gets no answer: an ACK.
 func (l *Leg) write(req *sipmsg.Request) {
 	l.e.sent(req)
-	err := l.e.flows.connect(req)
+	err := l.e.flows.connect(l.t, req)
 	if err == nil {
 		err = l.e.tpl.WriteMsg(req)
 	}

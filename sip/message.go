@@ -79,6 +79,9 @@ func (s *Snapshot) contactURI(user string) string {
 	case "tls": // whose default port is another
 		uri = "sip:" + user + "@" + s.Public.String() + ";transport=tls"
 	}
+	if s.Flow {
+		uri += ";ob" // come back the way this went (RFC 5626 §5.3)
+	}
 	return uri
 }
 
@@ -90,6 +93,9 @@ func (s *Snapshot) via(branch string) *sipmsg.ViaHeader {
 	}
 	v.Params.Add("branch", branch)
 	v.Params.Add("rport", "") // RFC 3581: answer to where this came from
+	if s.Flow {
+		v.Params.Add("alias", "") // and send what you ask there too (RFC 5923 §4)
+	}
 	return v
 }
 

@@ -53,7 +53,7 @@ func (l *Leg) prack(f *fork, rack string) {
 			req.AppendHeader(sipmsg.NewHeader("RAck", rack))
 			req.SetBody(nil)
 			l.authorise(req)
-			res, err := l.e.roundTrip(req)
+			res, err := l.e.roundTrip(l.t, req)
 			if err != nil {
 				l.log.Warn("sip: PRACK not answered", "err", err)
 				return

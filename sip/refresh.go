@@ -75,7 +75,7 @@ func (l *Leg) sendReoffer(r *reoffer) {
 	a := &attempt{req: req, reoffer: r}
 	l.attempts[branchOf(req)] = a
 	l.e.expect(branchOf(req), l)
-	tx, err := l.e.request(req)
+	tx, err := l.e.request(l.t, req)
 	if err != nil {
 		a.final = true
 		l.endReoffer(r, reofferResult{err: l.unreachable(err)})

@@ -161,7 +161,7 @@ func (r *registrar) registerAt(at target) (granted time.Duration, err error) {
 		if err != nil {
 			return 0, &Error{Method: "register", Err: err}
 		}
-		moved := r.t.learn(s.Transport, s.Public, res)
+		moved := r.e.learn(r.t, &s, res)
 		switch {
 		case res.IsSuccess():
 			r.contact, r.at = contact, at
@@ -244,7 +244,7 @@ func (r *registrar) send(ctx context.Context, s *Snapshot, contact string, expir
 	for _, h := range r.auth.headers(req.Method.String(), req.Recipient.String(), nil) {
 		req.AppendHeader(sipmsg.NewHeader(h.Name, h.Value))
 	}
-	return r.e.ask(ctx, req)
+	return r.e.ask(ctx, r.t, req)
 }
 
 // forget takes one contact back, if the registrar answers in time.

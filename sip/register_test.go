@@ -280,6 +280,9 @@ func FuzzRegistrar(f *testing.F) {
 		if r.raise(res); r.ask < time.Minute || r.ask > longestExpires {
 			t.Errorf("would ask for %v", r.ask)
 		}
-		tr.learn("udp", netip.MustParseAddrPort("10.0.0.1:5060"), res)
+		sent := netip.MustParseAddrPort("10.0.0.1:5060")
+		if seen := seenIn(sent, res); seen.IsValid() {
+			tr.learn("udp", sent, seen)
+		}
 	})
 }

@@ -21,24 +21,24 @@ func (e *Endpoint) t1() time.Duration {
 	return defaultT1
 }
 
-// roundTrip sends any request but INVITE and ACK, and waits for its final
+// roundTrip sends a trunk any request but INVITE and ACK, and waits for its final
 // response: 64*T1 at most (RFC 3261 Timer F).
-func (e *Endpoint) roundTrip(req *sipmsg.Request) (*sipmsg.Response, error) {
-	return e.ask(e.ctx, req)
+func (e *Endpoint) roundTrip(t *trunk, req *sipmsg.Request) (*sipmsg.Response, error) {
+	return e.ask(e.ctx, t, req)
 }
 
-// request gives a request to a transaction.
-func (e *Endpoint) request(req *sipmsg.Request) (*sipmsg.ClientTx, error) {
-	if err := e.flows.connect(req); err != nil {
+// request gives a request to a trunk to a transaction.
+func (e *Endpoint) request(t *trunk, req *sipmsg.Request) (*sipmsg.ClientTx, error) {
+	if err := e.flows.connect(t, req); err != nil {
 		return nil, err
 	}
 	return e.txl.Request(e.ctx, req)
 }
 
 // ask is roundTrip that gives up when ctx ends.
-func (e *Endpoint) ask(ctx context.Context, req *sipmsg.Request) (*sipmsg.Response, error) {
+func (e *Endpoint) ask(ctx context.Context, t *trunk, req *sipmsg.Request) (*sipmsg.Response, error) {
 	e.sent(req)
-	tx, err := e.request(req)
+	tx, err := e.request(t, req)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", req.Method, ErrUnreachable, err)
 	}

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -40,6 +41,12 @@ func (t *TrunkConfig) tlsConfig() (*tls.Config, error) {
 		cfg.Certificates = []tls.Certificate{pair}
 	}
 	return cfg, nil
+}
+
+// terms is equal for those who would accept the same far end, and show it the same
+// certificate.
+func (t *TLS) terms(serverName string) string {
+	return fmt.Sprintf("%s %x %x %x %d", serverName, sha256.Sum256(t.CA), sha256.Sum256(t.Cert), sha256.Sum256(t.Key), t.MinVersion)
 }
 
 // secure makes a connection a TLS one, or closes it.

@@ -123,7 +123,7 @@ func TestCallOverTLS(t *testing.T) {
 	}()
 	p := accept(t, theirs)
 	inv := p.expect("INVITE")
-	if inv.uri() != "sip:+441632960001@carrier.example;transport=tls" || !strings.HasPrefix(inv.get("via"), "SIP/2.0/TLS ") || !strings.HasSuffix(inv.get("contact"), ";transport=tls>") {
+	if inv.uri() != "sip:+441632960001@carrier.example;transport=tls" || !strings.HasPrefix(inv.get("via"), "SIP/2.0/TLS ") || !strings.HasSuffix(inv.get("contact"), ";transport=tls;ob>") {
 		t.Errorf("%v", inv)
 	}
 	// We do not listen: the connection is the only way to us, and Contact names its end.

@@ -33,10 +33,11 @@ type Snapshot struct {
 	LocalSeq  uint32 `json:"local_seq"`  // highest CSeq used, gaps allowed
 	InviteSeq uint32 `json:"invite_seq"` // CSeq of the last INVITE and so of its ACK
 
-	Transport string         `json:"transport"` // udp or tcp
-	Bind      netip.AddrPort `json:"bind"`      // the socket requests leave from
-	Public    netip.AddrPort `json:"public"`    // what Via and Contact say of it
-	Hop       netip.AddrPort `json:"hop"`       // where the INVITE went: CANCEL goes there too
+	Transport string         `json:"transport"`      // udp, tcp or tls
+	Flow      bool           `json:"flow,omitempty"` // there is no way to us but the connection requests leave by
+	Bind      netip.AddrPort `json:"bind"`           // the socket requests leave from
+	Public    netip.AddrPort `json:"public"`         // what Via and Contact say of it
+	Hop       netip.AddrPort `json:"hop"`            // where the INVITE went: CANCEL goes there too
 
 	Invite      []byte `json:"invite,omitempty"`      // the pending INVITE, branch included, credentials left out
 	Provisional bool   `json:"provisional,omitempty"` // it has had a provisional response

@@ -38,6 +38,8 @@ type stream struct {
 	transport string // tcp or tls
 	remote    netip.AddrPort
 	onBroken  func(error) // told once
+	mapped    uint16      // our port as the far end sees it, 0 = it has not said; flows.mu
+	alias     *alias      // what sipgo is told that RemoteAddr is; nil = what it is
 
 	in   []byte // read, and not a whole message yet
 	out  []byte // whole messages that sipgo has not read yet
@@ -58,6 +60,20 @@ func (e *Endpoint) newStream(conn net.Conn, transport string) *stream {
 		Conn: conn, e: e, transport: transport, remote: remote,
 		read: make([]byte, 16<<10), ready: make(chan struct{}), broken: make(chan struct{}), pongs: make(chan struct{}, 1),
 	}
+}
+
+// RemoteAddr is the far end's address, or what stands for it.
+func (s *stream) RemoteAddr() net.Addr {
+	if s.alias != nil {
+		return s.alias
+	}
+	return s.Conn.RemoteAddr()
+}
+
+// local is our end.
+func (s *stream) local() netip.AddrPort {
+	at, _ := netip.ParseAddrPort(s.LocalAddr().String()) // of TCP it is one
+	return at
 }
 
 // Read returns octets of whole messages only.
@@ -183,17 +199,20 @@ func frame(b []byte) (length int, err error) {
 
 // Write sends what sipgo gives, one message.
 func (s *stream) Write(b []byte) (int, error) {
-	s.trace(b, true)
-	n, err := s.Conn.Write(b)
-	if err != nil {
-		_ = s.Close() // its reader must know too
+	text := b
+	if s.alias != nil {
+		text = bytes.ReplaceAll(b, s.alias.host(), []byte(s.remote.Addr().Unmap().String()))
 	}
-	return n, err
+	s.trace(text, true)
+	if _, err := s.Conn.Write(text); err != nil {
+		_ = s.Close() // its reader must know too
+		return 0, err
+	}
+	return len(b), nil
 }
 
 func (s *stream) trace(b []byte, sent bool) {
-	local, _ := netip.ParseAddrPort(s.LocalAddr().String())
-	s.e.tracer.note(Traced{Sent: sent, Transport: s.transport, Local: local, Remote: s.remote}, b)
+	s.e.tracer.note(Traced{Sent: sent, Transport: s.transport, Local: s.local(), Remote: s.remote}, b)
 }
 
 // breaks tells, once, that the connection is gone.

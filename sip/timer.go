@@ -212,7 +212,7 @@ func (l *Leg) refreshByUpdate(c *countdown) {
 	l.authorise(req)
 	var res *sipmsg.Response
 	var err error
-	l.task(func() { res, err = l.e.roundTrip(req) }, func() { l.updated(c, res, err) })
+	l.task(func() { res, err = l.e.roundTrip(l.t, req) }, func() { l.updated(c, res, err) })
 }
 
 // updated handles the answer to our UPDATE.

@@ -161,7 +161,7 @@ func (e *Endpoint) overStream(msg sipmsg.Message, sent bool) {
 	if sent {
 		remote = msg.Destination()
 	}
-	m.Remote, _ = netip.ParseAddrPort(remote) // the zero one shows that we do not know
+	m.Remote, _ = unalias(remote) // the zero one shows that we do not know
 	e.tracer.note(m, []byte(msg.String()))
 }
 
