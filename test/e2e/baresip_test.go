@@ -26,15 +26,21 @@ type baresip struct {
 	output  logBuffer
 }
 
-// startBaresip starts one whose address is account: the URI in angle brackets and
-// its parameters.
+// startBaresip starts one that sounds a tone, and whose address is account: the URI
+// in angle brackets and its parameters.
 func startBaresip(t *testing.T, hz int, account string) *baresip {
+	t.Helper()
+	return startSounding(t, fmt.Sprintf("ausine,%d", hz), account)
+}
+
+// startSounding starts one whose microphone is a baresip module and its device.
+func startSounding(t *testing.T, source, account string) *baresip {
 	t.Helper()
 	b := &baresip{T: t, dir: t.TempDir(), port: freePort(t)}
 	rtp := 8000 + 40*int(phones.Add(1))
 	config := fmt.Sprintf(`sip_listen 127.0.0.1:%d
 net_interface 127.0.0.1
-audio_source ausine,%d
+audio_source %s
 audio_player aubridge,sink
 ausrc_srate 48000
 ausrc_channels 2
@@ -45,12 +51,13 @@ module stdio.so
 module g711.so
 module srtp.so
 module ausine.so
+module aufile.so
 module aubridge.so
 module sndfile.so
 module_tmp account.so
 module_app menu.so
 snd_path %s
-`, b.port, hz, rtp, rtp+39, b.dir)
+`, b.port, source, rtp, rtp+39, b.dir)
 	for name, text := range map[string]string{"config": config, "accounts": account + "\n", "contacts": ""} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -16,6 +16,7 @@ type lossy struct {
 	carrier                 *net.UDPAddr
 	random                  *rand.Rand
 	lost, doubled           float64
+	edit                    func(message []byte, fromCarrier bool) []byte // nil for one that is lost; may be nil itself
 	passed, dropped, copied atomic.Int64
 }
 
@@ -48,6 +49,10 @@ func (l *lossy) serve(port int) {
 			if from.Port != port {
 				other, to = from, l.carrier
 			}
+			message := b[:n]
+			if l.edit != nil {
+				message = l.edit(message, from.Port == port)
+			}
 			times := 1
 			switch luck := l.random.Float64(); {
 			case luck < l.lost:
@@ -58,8 +63,11 @@ func (l *lossy) serve(port int) {
 				l.copied.Add(1)
 			}
 			l.passed.Add(1)
+			if message == nil {
+				times = 0
+			}
 			for range times {
-				_, _ = l.conn.WriteToUDP(b[:n], to)
+				_, _ = l.conn.WriteToUDP(message, to)
 			}
 		}
 	}()
