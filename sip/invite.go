@@ -69,7 +69,7 @@ func (l *Leg) newInvite(seq uint32) *sipmsg.Request {
 	}
 	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
 	l.addSupported(req)
-	if l.t.ReliableProvisional == "require" {
+	if l.requires100rel() {
 		req.AppendHeader(sipmsg.NewHeader("Require", "100rel"))
 	}
 	for _, h := range l.timerHeaders() {
@@ -236,7 +236,7 @@ func (l *Leg) final(a *attempt, res *sipmsg.Response, acked bool) {
 		l.invite() // once more, with the interval it can live with (RFC 4028 §7.3)
 		return
 	}
-	if !l.unwanted() && l.instead(res) {
+	if !l.unwanted() && (l.instead(res) || l.extend(res)) {
 		l.invite()
 		return
 	}

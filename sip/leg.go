@@ -68,6 +68,8 @@ type Leg struct {
 	hurried   bool // the endpoint is closing: do not linger
 	faulty    bool // it has panicked once
 	quit      bool // run returns
+
+	extensions extensions
 }
 
 // fork is the far end of one branch of our INVITE.

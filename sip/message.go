@@ -19,25 +19,6 @@ const (
 // understood are the option tags a Require may name (RFC 3261 §8.2.2.3).
 const understood = "100rel, timer"
 
-// supported are the option tags we offer on a trunk, "" for none.
-func (t *TrunkConfig) supported() string {
-	var tags []string
-	if t.ReliableProvisional != "none" {
-		tags = append(tags, "100rel")
-	}
-	if t.SessionTimer.Mode != "" && t.SessionTimer.Mode != "none" {
-		tags = append(tags, "timer")
-	}
-	return strings.Join(tags, ", ")
-}
-
-// addSupported says in a request of ours what we understand.
-func (l *Leg) addSupported(req *sipmsg.Request) {
-	if tags := l.t.supported(); tags != "" {
-		req.AppendHeader(sipmsg.NewHeader("Supported", tags))
-	}
-}
-
 // maxForwards is RFC 3261 §8.1.1.6's.
 const maxForwards = 70
 

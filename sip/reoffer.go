@@ -106,7 +106,7 @@ func (l *Leg) capabilities() []sipmsg.Header {
 		sipmsg.NewHeader("Contact", l.s.contact()),
 		sipmsg.NewHeader("Allow", allow),
 	}
-	if tags := l.t.supported(); tags != "" {
+	if tags := l.supported(); tags != "" {
 		all = append(all, sipmsg.NewHeader("Supported", tags))
 	}
 	return all

@@ -56,6 +56,8 @@ type countdown struct {
 func (l *Leg) timerHeaders() []sipmsg.Header {
 	var all []sipmsg.Header
 	switch mode := l.t.SessionTimer.Mode; {
+	case !l.offers("timer"):
+		return nil
 	case mode == "request" && l.s.Session.Interval == 0:
 		all = append(all, sipmsg.NewHeader("Session-Expires", seconds(max(l.t.SessionTimer.interval(), l.leastInterval()))))
 	case l.s.Session.Interval > 0:
@@ -111,7 +113,7 @@ func minSE(msg sipmsg.Message) time.Duration {
 // end otherwise.
 func (l *Leg) raise(res *sipmsg.Response) bool {
 	least := minSE(res)
-	if l.t.SessionTimer.Mode == "" || l.t.SessionTimer.Mode == "none" || least <= l.leastInterval() {
+	if !l.offers("timer") || least <= l.leastInterval() {
 		return false
 	}
 	l.minSE = least
@@ -124,7 +126,7 @@ func (l *Leg) raise(res *sipmsg.Response) bool {
 func (l *Leg) agree(res *sipmsg.Response) {
 	interval, who, ok := sessionExpires(res)
 	switch timer := l.t.SessionTimer; {
-	case timer.Mode == "" || timer.Mode == "none":
+	case !l.offers("timer"):
 	case ok:
 		l.count(interval, who != "uas")
 	case timer.Mode == "request":
@@ -266,8 +268,7 @@ func forgotten(code int) bool {
 // our least (§9). One that does not know the timer cannot be asked for more.
 func (l *Leg) tooShort(in *inboundRequest) bool {
 	interval, _, ok := sessionExpires(in)
-	mode := l.t.SessionTimer.Mode
-	if !ok || mode == "" || mode == "none" || interval >= l.leastInterval() || !hasToken(in, "supported", "timer") {
+	if !ok || !l.offers("timer") || interval >= l.leastInterval() || !hasToken(in, "supported", "timer") {
 		return false
 	}
 	in.respond(422, "Session Interval Too Small", sipmsg.NewHeader("Min-SE", seconds(l.leastInterval())))
@@ -278,9 +279,8 @@ func (l *Leg) tooShort(in *inboundRequest) bool {
 // and starts its clocks.
 func (l *Leg) grant(in *inboundRequest) []sipmsg.Header {
 	interval, who, asked := sessionExpires(in)
-	mode := l.t.SessionTimer.Mode
 	switch {
-	case mode == "" || mode == "none" || !asked && l.s.Session.Interval == 0:
+	case !l.offers("timer") || !asked && l.s.Session.Interval == 0:
 		return nil
 	case !asked:
 		interval = l.s.Session.Interval
