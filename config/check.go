@@ -23,7 +23,7 @@ func network(text string) (netip.Prefix, error) {
 
 var (
 	hostName  = regexp.MustCompile(`^([A-Za-z0-9_-]+\.)+[A-Za-z0-9-]+\.?$`)
-	proxyForm = regexp.MustCompile(`^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+	proxyForm = regexp.MustCompile(`^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(;hide)?$`)
 )
 
 // Networks reads a list that was checked.

@@ -112,7 +112,7 @@ type Trunk struct {
 	Host                string            `key:"host" required:"true" doc:"address or name"`
 	Transport           string            `key:"transport" default:"udp" oneof:"udp,tcp,tls,auto" doc:"udp | tcp | tls | auto; auto = what NAPTR and SRV say"`
 	Port                int               `key:"port" default:"0" min:"0" max:"65535" doc:"0 = what SRV says, else 5060, or 5061 for tls"`
-	OutboundProxy       string            `key:"outbound_proxy" doc:"host or host:port that requests go to instead"`
+	OutboundProxy       string            `key:"outbound_proxy" doc:"host or host:port that requests go to first, by a Route header; ;hide behind it leaves that out"`
 	TLS                 TrunkTLS          `key:"tls" doc:"for transport tls"`
 	Auth                Auth              `key:"auth" doc:"who we are there"`
 	Register            Register          `key:"register" doc:"with auth.mode register"`

@@ -65,7 +65,7 @@ func (e *Endpoint) probe(ctx context.Context, t *trunk, at target) (*sipmsg.Resp
 		return nil, fmt.Errorf("%w: %s is no URI", ErrUnreachable, s.URI)
 	}
 	s.From = "<sip:" + t.account() + "@" + t.domain() + ">;tag=" + s.LocalTag
-	req := s.message(sipmsg.OPTIONS, uri, nil, "<"+s.URI+">", 1, newBranch(), s.Hop)
+	req := s.message(sipmsg.OPTIONS, uri, t.proxyRoute(at.transport), "<"+s.URI+">", 1, newBranch(), s.Hop)
 	req.AppendHeader(sipmsg.NewHeader("Contact", s.contact()))
 	req.AppendHeader(sipmsg.NewHeader("Accept", sdpType))
 	req.AppendHeader(sipmsg.NewHeader("User-Agent", e.cfg.UserAgent))

@@ -62,7 +62,7 @@ func (l *Leg) newAttempt() *attempt {
 func (l *Leg) newInvite(seq uint32) *sipmsg.Request {
 	s := &l.s
 	uri, _ := sipURI(s.URI) // identify made it
-	req := s.message(sipmsg.INVITE, uri, l.t.serviceRoute(), s.To, seq, newBranch(), s.Hop)
+	req := s.message(sipmsg.INVITE, uri, l.t.routeSet(s.Transport), s.To, seq, newBranch(), s.Hop)
 	req.AppendHeader(sipmsg.NewHeader("Contact", s.contact()))
 	for _, h := range l.t.callerHeaders(l.inv) {
 		req.AppendHeader(h)

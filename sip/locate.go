@@ -278,7 +278,7 @@ func defaultPort(transport string) uint16 {
 // destination is where requests to a trunk go: to its outbound proxy, if it has one.
 func (t *TrunkConfig) destination() (host string, port uint16, transport string) {
 	if t.Proxy != "" {
-		host, port, _ = splitHostPort(t.Proxy) // check has seen it
+		host, port, _ = splitHostPort(strings.TrimSuffix(t.Proxy, hideProxy)) // check has seen it
 		return host, port, t.Transport
 	}
 	return t.Host, t.Port, t.Transport

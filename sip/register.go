@@ -166,6 +166,7 @@ func (r *registrar) registerAt(at target) (granted time.Duration, err error) {
 		case res.IsSuccess():
 			r.contact, r.at = contact, at
 			r.t.follow(list(res, "service-route"))
+			r.e.welcome(r.quit, r.t, list(res, "path"))
 			if granted = grantedTo(res, contact, r.ask); granted <= 0 {
 				return 0, &Error{Method: "register", Code: res.StatusCode, Text: res.Reason, Err: errors.New("the registrar grants no time")}
 			}
@@ -234,7 +235,7 @@ func (r *registrar) send(ctx context.Context, s *Snapshot, contact string, expir
 	s.CallID = r.callID
 	aor := "<sip:" + r.t.account() + "@" + r.t.domain() + ">"
 	s.From = aor + ";tag=" + r.tag
-	req := s.message(sipmsg.REGISTER, uri, nil, aor, r.seq, newBranch(), s.Hop)
+	req := s.message(sipmsg.REGISTER, uri, r.t.proxyRoute(s.Transport), aor, r.seq, newBranch(), s.Hop)
 	req.AppendHeader(sipmsg.NewHeader("Contact", "<"+contact+">;expires="+seconds))
 	req.AppendHeader(sipmsg.NewHeader("Expires", seconds))
 	req.AppendHeader(sipmsg.NewHeader("Supported", "path"))

@@ -192,6 +192,60 @@ func TestWrongPasswordIsRefusedAndSaid(t *testing.T) {
 	}, registering)
 }
 
+// Who passes the registrar's requests on to us is let in; nobody else of the Path is.
+func TestPath(t *testing.T) {
+	inBubble(t, func(w *world) {
+		near, far := newPeer(t, w.wire, "10.0.0.4:5060"), newPeer(t, w.wire, "10.0.0.5:5060")
+		ask := func(p *peer, id string) {
+			p.write(w.e.sockets[0].local, strings.ReplaceAll(pingAs(id), "10.0.0.2", p.conn.LocalAddr().String()))
+		}
+		ask(near, "before")
+		near.silence(time.Second)
+		w.register("Expires: 600", "Path: <sip:10.0.0.5;lr>, <sip:10.0.0.4;lr;ob>")
+		ask(near, "after")
+		if res := near.expect("200"); res.get("call-id") != "after" {
+			t.Errorf("%v", res)
+		}
+		ask(far, "far")
+		far.silence(time.Second)
+		w.register("Expires: 600", "Path: <tel:+1>") // no harm done
+	}, registering)
+}
+
+// Requests to a trunk behind an outbound proxy go there, and say so by Route: calls
+// with what the registrar wants after it. Carriers that cannot read that can be spared.
+func TestOutboundProxy(t *testing.T) {
+	for name, tt := range map[string]struct {
+		proxy, service string
+		outside, call  string // Route of a REGISTER, and of an INVITE
+	}{
+		"by Route":                 {"10.0.0.2:5060", "", "<sip:10.0.0.2:5060;lr>", "<sip:10.0.0.2:5060;lr>"},
+		"without":                  {"10.0.0.2;hide", "", "", ""},
+		"and a Service-Route":      {"10.0.0.2", "<sip:core.example;lr>", "<sip:10.0.0.2;lr>", "<sip:10.0.0.2;lr> <sip:core.example;lr>"},
+		"which is the same proxy":  {"10.0.0.2", "<sip:10.0.0.2;lr>, <sip:core.example;lr>", "<sip:10.0.0.2;lr>", "<sip:10.0.0.2;lr> <sip:core.example;lr>"},
+		"hidden, and a Service-R.": {"10.0.0.2;hide", "<sip:core.example;lr>", "", "<sip:core.example;lr>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				reg := w.register("Expires: 600", "Service-Route: "+tt.service)
+				if got := strings.Join(reg.all("route"), " "); got != tt.outside || reg.uri() != "sip:pbx.example" {
+					t.Errorf("REGISTER %s by %s", reg.uri(), got)
+				}
+				d := w.dial(invite())
+				inv := w.expect("INVITE")
+				if got := strings.Join(inv.all("route"), " "); got != tt.call || inv.uri() != "sip:+441632960001@pbx.example" {
+					t.Errorf("INVITE %s by %s", inv.uri(), got)
+				}
+				w.respond(inv, "486 Busy Here", "x")
+				if ack := w.expect("ACK"); strings.Join(ack.all("route"), " ") != tt.call {
+					t.Errorf("ACK %v", ack)
+				}
+				_ = d.fails()
+			}, registering, func(c *Config) { c.Trunks[0].Host, c.Trunks[0].Proxy = "pbx.example", tt.proxy })
+		})
+	}
+}
+
 // Calls take the route that the registrar gave.
 func TestServiceRoute(t *testing.T) {
 	inBubble(t, func(w *world) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -17,7 +18,7 @@ type TrunkConfig struct {
 	Host      string // address or name
 	Port      uint16 // 0 = what SRV says, else 5060, or 5061 for tls
 	Transport string // udp, tcp, tls, or auto: what NAPTR and SRV say; "" = udp
-	Proxy     string // host or host:port; requests go there instead; "" = none
+	Proxy     string // host or host:port; requests go there first; ;hide behind it: and no Route says so; "" = none
 
 	Username, Password string // digest; Username "" = none
 	Realm              string // only this realm is answered; "" = any
@@ -139,7 +140,7 @@ func (t *TrunkConfig) check() error {
 	if t.Register.Expires > 0 && !userPart(t.Register.User) {
 		return fmt.Errorf("contact user %q cannot stand in a URI", t.Register.User)
 	}
-	if _, _, err := splitHostPort(t.Proxy); t.Proxy != "" && err != nil {
+	if _, _, err := splitHostPort(strings.TrimSuffix(t.Proxy, hideProxy)); t.Proxy != "" && err != nil {
 		return fmt.Errorf("proxy %q: %w", t.Proxy, err)
 	}
 	if !slices.Contains([]string{"", "none", "accept", "request"}, t.SessionTimer.Mode) {

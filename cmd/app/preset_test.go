@@ -157,19 +157,40 @@ func TestPresetRegistrations(t *testing.T) {
 				t.Error(p.Message + " " + p.Help)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				wire := newTape()
-				endpoint := openPreset(t, cfg, wire)
-				text := ""
-				for !strings.HasPrefix(text, "REGISTER ") {
-					text = <-wire.sent
-				}
-				golden(t, filepath.Join("testdata", "presets", preset+".register.txt"), legibly(text))
-				if err := endpoint.Close(); err != nil {
-					t.Error(err)
-				}
+				golden(t, filepath.Join("testdata", "presets", preset+".register.txt"), firstRegister(t, cfg))
 			})
 		})
 	}
+}
+
+// The REGISTER and the INVITE of a trunk behind an outbound proxy, and with that hidden.
+func TestOutboundProxy(t *testing.T) {
+	for name, proxy := range map[string]string{"route": "sbc.example.com:5070", "hidden": "sbc.example.com:5070;hide"} {
+		t.Run(name, func(t *testing.T) {
+			cfg, problems := readPreset("generic", `host: sip.example.com, outbound_proxy: "`+proxy+`", auth: {mode: register, username: acme, password: "${env:P}"}`)
+			for _, p := range problems {
+				t.Error(p.Message + " " + p.Help)
+			}
+			var got strings.Builder
+			synctest.Test(t, func(t *testing.T) { got.WriteString(firstRegister(t, cfg)) })
+			synctest.Test(t, func(t *testing.T) { got.WriteString(firstRequest(t, cfg, "+12025550123")) })
+			golden(t, filepath.Join("testdata", "outbound-proxy", name+".txt"), got.String())
+		})
+	}
+}
+
+// firstRegister is the REGISTER of the trunk "carrier".
+func firstRegister(t *testing.T, cfg *config.Config) string {
+	wire := newTape()
+	endpoint := openPreset(t, cfg, wire)
+	text := ""
+	for !strings.HasPrefix(text, "REGISTER ") {
+		text = <-wire.sent
+	}
+	if err := endpoint.Close(); err != nil {
+		t.Error(err)
+	}
+	return legibly(text)
 }
 
 var random = regexp.MustCompile(`(branch=z9hG4bK|;tag=|Call-ID: )[A-Z0-9]+`)
