@@ -34,8 +34,9 @@ var errNoRecord = errors.New("no such record")
 // resolver asks DNS servers, and remembers what they said for as long as they
 // said it holds. When they do not answer, what they said last stands.
 type resolver struct {
-	ask   func(ctx context.Context, query []byte) ([]byte, error)
-	hosts string // a file such as /etc/hosts
+	ask    func(ctx context.Context, query []byte) ([]byte, error)
+	hosts  string            // a file such as /etc/hosts
+	search func() searchList // for short names
 
 	mu    sync.Mutex
 	cache map[dns.Question]*answer
@@ -48,10 +49,11 @@ type answer struct {
 }
 
 func newResolver(ask func(ctx context.Context, query []byte) ([]byte, error)) *resolver {
+	search := func() searchList { return searchList{} }
 	if ask == nil {
-		ask = systemDNS("/etc/resolv.conf")
+		ask, search = systemDNS("/etc/resolv.conf"), systemSearch("/etc/resolv.conf")
 	}
-	return &resolver{ask: ask, hosts: "/etc/hosts", cache: make(map[dns.Question]*answer)}
+	return &resolver{ask: ask, hosts: "/etc/hosts", search: search, cache: make(map[dns.Question]*answer)}
 }
 
 // lookup returns the records of a name, in the order they came; or
@@ -170,18 +172,31 @@ func readAnswer(response []byte, id uint16, question dns.Question) (*answer, err
 }
 
 // addresses returns a host's addresses: of the hosts file, else of DNS, IPv4
-// before IPv6. A literal is itself.
+// before IPv6. A literal is itself, and a short name is looked for in the search
+// domains.
 func (r *resolver) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
-	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[].")); err == nil {
 		return []netip.Addr{addr.Unmap()}, nil
 	}
 	if addrs := inHosts(r.hosts, host); len(addrs) > 0 {
 		return addrs, nil
 	}
-	var addrs []netip.Addr
+	var errs []error
+	for _, name := range r.search().names(host) {
+		addrs, err := r.addressesOf(ctx, name)
+		if len(addrs) > 0 {
+			return addrs, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, fmt.Errorf("%s has no address: %w", host, errors.Join(errs...))
+}
+
+// addressesOf asks DNS for the addresses of one name.
+func (r *resolver) addressesOf(ctx context.Context, name string) (addrs []netip.Addr, _ error) {
 	var errs []error
 	for _, kind := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		records, err := r.lookup(ctx, host, kind)
+		records, err := r.lookup(ctx, name, kind)
 		if err != nil {
 			errs = append(errs, err)
 		}
@@ -198,10 +213,7 @@ func (r *resolver) addresses(ctx context.Context, host string) ([]netip.Addr, er
 			}
 		}
 	}
-	if len(addrs) == 0 {
-		return nil, fmt.Errorf("%s has no address: %w", host, errors.Join(errs...))
-	}
-	return addrs, nil
+	return addrs, errors.Join(errs...)
 }
 
 // inHosts looks a name up in a hosts file (hosts(5)).

@@ -130,12 +130,14 @@ func (l *locator) find(ctx context.Context, t *TrunkConfig) ([]target, error) {
 	if _, err := netip.ParseAddr(host); err == nil || port != 0 {
 		return l.hosts(ctx, host, port, transport)
 	}
-	var all []target
-	for _, s := range l.services(ctx, host, transport) {
-		all = append(all, l.srv(ctx, s)...)
-	}
-	if len(all) > 0 {
-		return all[:min(len(all), targetsLimit)], nil
+	for _, name := range l.dns.search().names(host) {
+		var all []target
+		for _, s := range l.services(ctx, name, transport) {
+			all = append(all, l.srv(ctx, s)...)
+		}
+		if len(all) > 0 {
+			return all[:min(len(all), targetsLimit)], nil
+		}
 	}
 	return l.hosts(ctx, host, 0, transport)
 }
@@ -203,7 +205,7 @@ func (l *locator) srv(ctx context.Context, s service) (all []target) {
 		if r.Target == "." { // "decidedly not available"
 			continue
 		}
-		at, err := l.hosts(ctx, strings.TrimSuffix(r.Target, "."), r.Port, s.transport)
+		at, err := l.hosts(ctx, r.Target, r.Port, s.transport)
 		if err == nil {
 			all = append(all, at...)
 		}

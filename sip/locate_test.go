@@ -286,6 +286,45 @@ func TestDNSOverTheNetwork(t *testing.T) {
 	}
 }
 
+// A short name is looked for in the search domains of resolv.conf, its services
+// before its addresses; one with dots enough, and what DNS itself has named, is not.
+func TestSearchDomains(t *testing.T) {
+	conf := filepath.Join(t.TempDir(), "resolv.conf")
+	if err := os.WriteFile(conf, []byte("nameserver 127.0.0.1\nsearch lab.example office.example\noptions ndots:2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	z := newZone()
+	z.set("pbx.office.example A", address("10.0.0.5"))
+	z.set("_sip._udp.sbc.lab.example SRV", srv(1, 1, 5070, "host7"), srv(2, 1, 5070, "host7.office"))
+	z.set("host7 A", address("10.0.0.7"))
+	z.set("host7.office A", address("10.0.0.8"))
+	z.set("host7.office.lab.example A", address("192.0.2.66"))
+	z.set("sip.carrier A", address("10.0.0.9"))
+	z.set("sip.carrier.lab.example A", address("10.0.0.10"))
+	z.set("a.b.c A", address("10.0.0.11"))
+	z.set("a.b.c.lab.example A", address("192.0.2.66"))
+	r := newResolver(z.answer)
+	r.search = systemSearch(conf)
+	l := newLocator(r, newAllowlist(nil), func(netip.Addr) bool { return true })
+	for host, want := range map[string]string{
+		"pbx": "udp:10.0.0.5:5060", "sbc": "udp:10.0.0.7:5070 udp:10.0.0.8:5070", "host7": "udp:10.0.0.7:5060",
+		"sip.carrier": "udp:10.0.0.10:5060", "sip.carrier.": "udp:10.0.0.9:5060",
+		"a.b.c": "udp:10.0.0.11:5060", "nobody": "",
+	} {
+		found, err := l.targets(t.Context(), &TrunkConfig{Name: host, Host: host, Transport: "udp"})
+		var got []string
+		for _, at := range found {
+			got = append(got, at.String())
+		}
+		if strings.Join(got, " ") != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %v, %v; want %s", host, got, err, want)
+		}
+	}
+	if s := systemSearch("/nowhere/at/all")(); len(s.names("pbx")) != 1 {
+		t.Errorf("without a resolv.conf: %v", s.names("pbx"))
+	}
+}
+
 func FuzzDNSAnswer(f *testing.F) {
 	z := newZone()
 	z.set("x.example NAPTR", pointer(1, 1, "SIP+D2U", "_sip._udp.x.example"))
