@@ -31,8 +31,12 @@ func (c *Checked) Check() (broken []string) {
 	say := func(format string, args ...any) { broken = append(broken, fmt.Sprintf(format, args...)) }
 	c.checkEvents(say)
 	rep, prospect := c.Tap.Dialogs(c.Rep), c.Tap.Dialogs(c.Prospect)
-	if len(rep) > 1 || len(prospect) > 1 {
-		say("S2: %d INVITEs to the rep and %d to the prospect", len(rep), len(prospect))
+	for _, dialogs := range [][]*Dialog{rep, prospect} {
+		for _, d := range dialogs[:max(len(dialogs)-1, 0)] {
+			if !d.fellOver() {
+				say("S2: there is another INVITE to %s than one whose trunk had not failed", d.Number)
+			}
+		}
 	}
 	ended := c.Events[len(c.Events)-1].At
 	for _, d := range append(rep, prospect...) {
@@ -86,6 +90,22 @@ func (c *Checked) checkEvents(say func(string, ...any)) {
 	}
 }
 
+// fellOver reports whether a dialog's trunk failed before anything rang, by a 408 or
+// 5xx or by silence: another may be tried (call.md, row 32).
+func (d *Dialog) fellOver() bool {
+	silent, failed := true, false
+	for _, m := range d.Messages {
+		if m.Out || m.Method != "INVITE" || m.Code == 0 {
+			continue
+		}
+		if m.Code >= 180 && m.Code < 300 {
+			return false
+		}
+		silent, failed = false, m.Code == 408 || m.Code/100 == 5
+	}
+	return silent || failed
+}
+
 // checkFate: R3, S2, S7, L1 for one dialog, whose answers may be several.
 func (c *Checked) checkFate(d *Dialog, ended time.Time, say func(string, ...any)) {
 	invites := make(map[string]time.Time)                                  // by branch
@@ -137,7 +157,7 @@ func (c *Checked) checkFate(d *Dialog, ended time.Time, say func(string, ...any)
 			say("L1: %s was hung up %v after the end", d.Number, over.Sub(ended))
 		}
 	}
-	if len(answers)+len(refusals) == 0 && !c.Lossy && ended.Sub(d.Messages[0].At) > lifetime {
+	if len(answers)+len(refusals) == 0 && !c.Lossy && !d.fellOver() && ended.Sub(d.Messages[0].At) > lifetime {
 		say("R3: the INVITE to %s has no final response", d.Number)
 	}
 }

@@ -35,6 +35,8 @@ func eventText(e *bridge.Event) string {
 		text += fmt.Sprintf(" %s's leg over, %s", e.Side, e.Hangup.Cause)
 	case e.Ending != nil:
 		text += " " + string(e.Ending.Outcome)
+	case e.Attempt > 1:
+		text += " on trunk " + e.Trunk
 	}
 	if e.Flag != "" {
 		text += " " + string(e.Flag)

@@ -71,6 +71,8 @@ type scenario struct {
 	yaml        string
 	to          string // "" = the prospect's number
 	nat         map[string]string
+	backup      act    // setup.backup
+	host        string // setup.host
 	carrier     func(*carrier.Options)
 	meanwhile   func(w *world, id string)
 	outcome     bridge.Outcome
@@ -181,6 +183,14 @@ var scenarios = []scenario{
 		rep: aRep(stays), prospect: aProspect(hangsUpAfter(10 * time.Second)),
 		carrier: func(o *carrier.Options) { o.Server, o.Everything, o.NonceLife = true, true, 5*time.Second },
 		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
+	{name: "failover-503", title: "The prospect's trunk is congested and says so by 503 with Retry-After; the next trunk of the route is tried at once, under a new Call-ID.",
+		rep: aRep(stays), prospect: func(_ *world, c *carrier.Call) { c.Reject("503 Service Unavailable", "Retry-After: 30\r\n") },
+		backup:  aProspect(hangsUpAfter(10 * time.Second)),
+		yaml:    "routing: [{leg: rep, trunks: [carrier]}, {leg: prospect, trunks: [carrier, backup]}]",
+		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
+	{name: "failover-silence", title: "The trunk's first address is silent: after five seconds the rep is rung by way of the next, under a new Call-ID, and the prospect straight away.",
+		rep: aRep(stays), prospect: aProspect(hangsUpAfter(10 * time.Second)), host: "trunk.example",
+		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
 	{name: "phones-behind-nat", title: "Both phones name addresses at home in their SDP; their sound comes from where their routers put it, and is answered there.",
 		rep: aRep(stays), prospect: aProspect(hangsUpAfter(10 * time.Second)),
 		nat: map[string]string{"192.168.1.20": "203.0.113.7", "192.168.1.21": "203.0.113.8"},
@@ -213,7 +223,7 @@ func TestScenarios(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
 			phones := map[string]act{repNumber: s.rep, prospectNumber: s.prospect}
-			inWorld(t, setup{yaml: s.yaml, nat: s.nat, carrier: s.carrier, phones: phones}, func(w *world) {
+			inWorld(t, setup{yaml: s.yaml, nat: s.nat, carrier: s.carrier, phones: phones, backup: s.backup, host: s.host}, func(w *world) {
 				to := s.to
 				if to == "" {
 					to = prospectNumber

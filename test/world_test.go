@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,6 +31,8 @@ import (
 var (
 	tandemAt  = netip.MustParseAddrPort("198.51.100.1:5060")
 	carrierAt = netip.MustParseAddrPort("198.51.100.2:5060")
+	backupAt  = netip.MustParseAddrPort("198.51.100.3:5060")
+	nobodyAt  = netip.MustParseAddr("198.51.100.4")
 	apiAt     = netip.MustParseAddrPort("127.0.0.1:8080")
 )
 
@@ -46,6 +47,7 @@ type world struct {
 	t       *testing.T
 	net     *Network
 	carrier *carrier.Carrier
+	backup  *carrier.Carrier // nil = there is none
 	app     *app.App
 	cfg     *config.Config
 	http    *http.Client
@@ -69,6 +71,8 @@ type setup struct {
 	lose    func(Datagram) bool                // nil = none
 	carrier func(*carrier.Options)             // nil = with digest
 	phones  map[string]act                     // by number
+	backup  act                                // what phones do behind a second trunk, "backup"; nil = there is none
+	host    string                             // of the trunk: a name at nobodyAt and carrierAt; "" = the address
 }
 
 // inWorld runs a test in a bubble with a world of its own.
@@ -114,6 +118,16 @@ func (w *world) openCarrier(s setup) {
 	if w.carrier, err = carrier.Open(conn, opts); err != nil {
 		w.t.Fatal(err)
 	}
+	if s.backup == nil {
+		return
+	}
+	if conn, err = w.net.Listen(backupAt); err != nil {
+		w.t.Fatal(err)
+	}
+	opts.User, opts.Script = "", func(string) carrier.Script { return func(c *carrier.Call) { s.backup(w, c) } }
+	if w.backup, err = carrier.Open(conn, opts); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 // wire is how the app reaches the world's network.
@@ -127,12 +141,33 @@ func (w *world) wire() app.Wire {
 			return w.listeners[addr], nil
 		},
 		ListenRTP: func(at netip.AddrPort) (media.PacketConn, error) { return w.net.Listen(at) },
-		DNS:       func(context.Context, []byte) ([]byte, error) { return nil, errors.New("there is no DNS") },
+		DNS:       twoAddresses,
 	}
+}
+
+// twoAddresses is a DNS in which every name is at nobodyAt and carrierAt.
+func twoAddresses(_ context.Context, query []byte) ([]byte, error) {
+	end := 12
+	for query[end] != 0 {
+		end += 1 + int(query[end])
+	}
+	response := append(bytes.Clone(query[:2]), 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0)
+	response = append(response, query[12:end+5]...)
+	if query[end+1] == 0 && query[end+2] == 1 { // A
+		for _, at := range []netip.Addr{nobodyAt, carrierAt.Addr()} {
+			response[7]++
+			response = append(append(response, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4), at.AsSlice()...)
+		}
+	}
+	return response, nil
 }
 
 func (w *world) openApp(s setup) {
 	w.t.Helper()
+	backup := ""
+	if s.backup != nil {
+		backup = fmt.Sprintf("  backup: {host: %s, caller_ids: [\"+12025550198\"], keepalive: {options: 0s}}\n", backupAt.Addr())
+	}
 	text := fmt.Sprintf(`version: 1
 sip: {listen: ["udp://%s"]}
 numbers: {default_region: US, allow: ["+1202"]}
@@ -142,10 +177,10 @@ trunks:
     auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+12025550199"]
     keepalive: {options: %s}
-http: {listen: "%s"}
+%shttp: {listen: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
-%s`, tandemAt, carrierAt.Addr(), cmp.Or(s.options, "0s"), apiAt, w.db, s.yaml)
+%s`, tandemAt, cmp.Or(s.host, carrierAt.Addr().String()), cmp.Or(s.options, "0s"), backup, apiAt, w.db, s.yaml)
 	var problems config.Problems
 	if w.cfg, problems = config.Read("the scenario's configuration", []byte(text), []string{"TRUNK_PASSWORD=secret"}); problems.Errors() > 0 {
 		w.t.Fatal(problems)
@@ -195,6 +230,11 @@ func (w *world) close() {
 	w.stopApp()
 	if err := w.carrier.Close(); err != nil {
 		w.t.Error(err)
+	}
+	if w.backup != nil {
+		if err := w.backup.Close(); err != nil {
+			w.t.Error(err)
+		}
 	}
 	if n := w.net.Open(); n != 0 {
 		w.t.Errorf("%d sockets are still open", n)
