@@ -15,9 +15,9 @@ const (
 // far end's: those that overtook the answer, and those of a phone behind a NAT.
 // They are passed on once it is known, so that no first word is lost.
 type waiting struct {
-	slots []heldPacket // nil until needed
-	next  int          // where the next one goes
 	n     int
+	next  int          // where the next one goes
+	slots []heldPacket // nil until needed
 }
 
 type heldPacket struct {

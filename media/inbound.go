@@ -30,37 +30,36 @@ const (
 
 // inbound is what a stream knows of what comes in, under Stream.inMu.
 type inbound struct {
+	descent
+	cipher   *cipher // of what comes; nil = in plain
+	latch    latch
+	waiting  waiting
+	told     netip.AddrPort // what Stream.to says
+	last     time.Time      // of the newest packet
+	second   time.Time      // when it began …
+	taken    int            // … and how many were taken since
+	machine  *Machine       // nil = nobody asks
+	ears     []ear
+	begun    bool
+	sounded  bool    // there was more than silence in it
+	hushed   bool    // nothing is passed on until the key comes up
+	toneOnly bool    // its keys come as tones, if at all
+	tone     toneKey // one that is passed on as an event
+	tally    tally
+	kinds    [128]kind // by payload type
+
+	// What a plain packet does not touch.
 	s       *Stream
-	cipher  *cipher // of what comes; nil = in plain
-	latch   latch
-	waiting waiting
-	tally   tally
-	told    netip.AddrPort // what Stream.to says
-	kinds   [128]kind      // by payload type
 	keys    *dtmf.Receiver
-	ears    []ear
-	machine *Machine // nil = nobody asks
 	presses []dtmf.Press
 	samples []int16
-	last    time.Time // of the newest packet
-	begun   bool
-	sounded bool // there was more than silence in it
 	idle    *time.Timer
-	second  time.Time // when it began …
-	taken   int       // … and how many were taken since
-
 	down    byte    // the key that is held, 0 = none
 	pressed pressed // the event that came last
 	muted   pressed // the one that began before Join
-	hushed  bool    // nothing is passed on until the key comes up
-
-	toneOnly bool    // its keys come as tones, if at all
-	tone     toneKey // one that is passed on as an event
 
 	reports     reports
 	reportsFrom netip.AddrPort // where the far end said its reports come from
-
-	descent
 }
 
 // pressed names one telephone-event by its timestamp.

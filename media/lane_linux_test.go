@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -104,6 +105,36 @@ func TestLanesCarryCallsBothWays(t *testing.T) {
 		if err := pool.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestALaneIsFilledBeforeTheNext: few calls are on one lane, many on one a core.
+func TestALaneIsFilledBeforeTheNext(t *testing.T) {
+	conn, err := UDP(46)(netip.AddrPortFrom(own, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	l := newLanes(nil)
+	defer l.close()
+	first := l.pick(conn)
+	if first == nil || l.pick(conn) != first {
+		t.Error("a second lane before the first was full")
+	}
+	first.load.Store(laneFull)
+	for range runtime.GOMAXPROCS(0) - 1 {
+		next := l.pick(conn)
+		if next == nil || next.load.Load() != 0 {
+			t.Fatal("no new lane, and there is a core for it")
+		}
+		next.load.Store(laneFull + 1)
+	}
+	if l.pick(conn) != first {
+		t.Error("all are full: not on the lane that has the fewest sockets")
+	}
+	first.load.Store(laneFull - 1)
+	if l.pick(conn) != first {
+		t.Error("not on the lane that has room again")
 	}
 }
 

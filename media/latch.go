@@ -29,23 +29,23 @@ const (
 // description is believed at once. With symmetric, another may take its place
 // while that has not been heard: a phone behind a NAT (RFC 4961). It is pure.
 type latch struct {
-	symmetric bool
-	from      []netip.Prefix // media_from; empty = any
+	source netip.AddrPort // believed; invalid until the first packet
+	ssrc   uint32         // of the stream that is
+	fresh  bool           // described since the far end was heard last
+	heard  time.Time
+	trial  trial
 
 	described netip.AddrPort // from the session description
-	fresh     bool           // described since the far end was heard last
-	source    netip.AddrPort // believed; invalid until the first packet
-	ssrc      uint32         // of the stream that is
-	heard     time.Time
-	trial     trial
+	symmetric bool
+	from      []netip.Prefix // media_from; empty = any
 }
 
 // trial is a row of packets that may be the far end's.
 type trial struct {
+	run  int
 	from netip.AddrPort
 	ssrc uint32
 	seq  uint16
-	run  int
 }
 
 // add counts a packet, and returns how many came in a row.

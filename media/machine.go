@@ -41,7 +41,7 @@ func (m *Machine) Opening() float64 {
 
 // listen gives sound to who asked for it.
 func (in *inbound) listen(now time.Time, ts uint32, codec Codec, payload []byte) {
-	keys := in.s.side.InBand && in.hearsTones() || in.toneOnly && in.s.peer.Load() != nil
+	keys := in.hearsTones() && in.s.side.InBand || in.toneOnly && in.s.peer.Load() != nil
 	if !keys && in.machine == nil {
 		return
 	}

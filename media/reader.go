@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// handler takes a datagram; b is the caller's again when it returns.
+// handler takes a datagram, and may write to it; b is the caller's again when it
+// returns.
 type handler func(now time.Time, b []byte, from netip.AddrPort)
 
 // observe takes how long a packet was here, from in to out.

@@ -38,7 +38,7 @@ func (s *Stream) admit(now time.Time, b []byte, from netip.AddrPort) {
 			return
 		}
 		b = clear
-	case s.side.SRTP != SRTPNone && !in.latch.described.IsValid():
+	case !in.latch.described.IsValid() && s.side.SRTP != SRTPNone:
 		if _, _, ok := parseRTP(b); ok {
 			in.keep(now, from, b, false)
 		}
@@ -71,7 +71,7 @@ func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
 		return
 	case foreign:
 		if kind == event { // gateways have been seen to send keys as a stream of their own
-			s.press(now, &h, payload)
+			s.press(now, &h, b[:h.size+len(payload)])
 			return
 		}
 		in.tally.Suspect[suspectSSRC]++
@@ -81,7 +81,7 @@ func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
 	if in.waiting.n > 0 {
 		s.catchUp(now)
 	}
-	s.hear(now, &h, payload, kind)
+	s.hear(now, &h, b[:h.size+len(payload)], kind)
 }
 
 // keep keeps a packet that may be the far end's.
@@ -97,7 +97,7 @@ func (s *Stream) catchUp(now time.Time) {
 	in.waiting.release(now, func(p *heldPacket) {
 		h, payload, _ := parseRTP(p.data[:p.size])
 		if p.from == in.latch.source && h.ssrc == in.latch.ssrc {
-			s.hear(p.at, &h, payload, in.kinds[h.pt])
+			s.hear(p.at, &h, p.data[:h.size+len(payload)], in.kinds[h.pt])
 		} else {
 			in.tally.Rejected[rejectSource]++
 		}
@@ -115,9 +115,9 @@ func (s *Stream) reconsider() {
 	})
 }
 
-// hear takes a packet of the far end's.
-func (s *Stream) hear(now time.Time, h *header, payload []byte, kind kind) {
-	in := &s.in
+// hear takes a packet of the far end's, without its padding.
+func (s *Stream) hear(now time.Time, h *header, b []byte, kind kind) {
+	in, payload := &s.in, b[h.size:]
 	s.ascend(now, kind == sound)
 	if in.tooMany(now) {
 		in.tally.Suspect[suspectRate]++
@@ -141,34 +141,34 @@ func (s *Stream) hear(now time.Time, h *header, payload []byte, kind kind) {
 	}
 	switch kind {
 	case event:
-		s.press(now, h, payload)
+		s.press(now, h, b)
 		return
 	case sound:
 		codec := Codec(h.pt)
 		in.sounded = in.sounded || !codec.silent(payload)
 		in.listen(now, h.ts, codec, payload)
 	}
-	s.pass(now, h, payload, kind)
+	s.pass(now, h, b, kind)
 }
 
 // press takes a telephone-event. The press that confirmed the call must not
 // reach the other side: what began before Join is kept back to its end, its
 // copies included.
-func (s *Stream) press(now time.Time, h *header, payload []byte) {
+func (s *Stream) press(now time.Time, h *header, b []byte) {
 	in := &s.in
 	hushed := in.hushed
 	in.report(in.keys.Event(now, dtmf.EventPacket{
-		PT: h.pt, SSRC: h.ssrc, Seq: h.seq, Timestamp: h.ts, Marker: h.marker, Payload: payload,
+		PT: h.pt, SSRC: h.ssrc, Seq: h.seq, Timestamp: h.ts, Marker: h.marker, Payload: b[h.size:],
 	}, in.presses[:0]))
 	in.pressed = pressed{h.ssrc, h.ts, true}
 	if hushed {
 		in.muted = in.pressed
 	}
-	s.pass(now, h, payload, event)
+	s.pass(now, h, b, event)
 }
 
 // pass gives a packet to the other leg, if there is one and it may have it.
-func (s *Stream) pass(now time.Time, h *header, payload []byte, kind kind) {
+func (s *Stream) pass(now time.Time, h *header, b []byte, kind kind) {
 	peer := s.peer.Load()
 	if peer == nil {
 		return
@@ -176,18 +176,19 @@ func (s *Stream) pass(now time.Time, h *header, payload []byte, kind kind) {
 	if s.in.hushed || kind == event && s.in.muted == s.in.pressed {
 		kind = unknown
 	}
-	if kind == sound && s.in.tone.digit != 0 && s.in.tone.pass(now, h, len(payload), peer) {
+	if kind == sound && s.in.tone.digit != 0 && s.in.tone.pass(now, h, len(b)-h.size, peer) {
 		return
 	}
-	peer.forward(now, h, payload, kind, h.ssrc != s.in.latch.ssrc)
+	peer.forward(now, h, b, kind, h.ssrc != s.in.latch.ssrc)
 	if kind == sound {
 		s.descend(now, h, peer)
 	}
 }
 
-// forward sends a packet of the other leg's, unless our own sound plays. aside
-// is set for one that is not of the stream whose sound is relayed.
-func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, aside bool) {
+// forward sends a packet of the other leg's, unless our own sound plays. It is
+// made ours where it lies. aside is set for one that is not of the stream whose
+// sound is relayed.
+func (s *Stream) forward(now time.Time, h *header, b []byte, kind kind, aside bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reclaim()
@@ -198,7 +199,7 @@ func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, as
 		return
 	}
 	if kind == event && s.theirs.eventPT == 0 && !aside {
-		s.speakEvent(now, h, payload)
+		s.speakEvent(now, h, b[h.size:])
 		return
 	}
 	pt, ok := s.numberOf(h, kind)
@@ -210,7 +211,7 @@ func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, as
 	}
 	s.relayed = now
 	if aside {
-		s.forwardAside(now, h, pt, payload)
+		s.forwardAside(now, h, pt, b)
 		return
 	}
 	seq, ts, marker, ok := s.out.relay(now, h, kind == event)
@@ -218,10 +219,12 @@ func (s *Stream) forward(now time.Time, h *header, payload []byte, kind kind, as
 		return
 	}
 	if codec := Codec(h.pt); kind == sound && codec != s.codec {
-		s.forwardTranscoded(now, codec, seq, ts, marker, payload)
+		s.forwardTranscoded(now, codec, seq, ts, marker, b[h.size:])
 		return
 	}
-	s.send(append(s.begin(pt, seq, ts, marker), payload...))
+	b = b[h.size-rtpHeader:] // what is before is not relayed
+	s.head(b[:0], pt, seq, ts, marker)
+	s.send(b)
 }
 
 // forwardTranscoded sends sound of the other law. A packet longer than the far
@@ -246,11 +249,13 @@ func (s *Stream) forwardTranscoded(now time.Time, codec Codec, seq uint16, ts ui
 
 // forwardAside sends a key that came as a stream of its own: all packets of a
 // press have one timestamp, between those of the sound.
-func (s *Stream) forwardAside(now time.Time, h *header, pt uint8, payload []byte) {
+func (s *Stream) forwardAside(now time.Time, h *header, pt uint8, b []byte) {
 	if key := (pressed{h.ssrc, h.ts, true}); key != s.aside {
 		s.aside, s.asideTS = key, s.out.now(now)
 	}
-	s.send(append(s.begin(pt, s.out.insert(), s.asideTS, h.marker), payload...))
+	b = b[h.size-rtpHeader:]
+	s.head(b[:0], pt, s.out.insert(), s.asideTS, h.marker)
+	s.send(b)
 }
 
 // numberOf is the payload type that the far end knows a packet by; ok is false
@@ -267,12 +272,17 @@ func (s *Stream) numberOf(h *header, kind kind) (pt uint8, ok bool) {
 	return 0, false
 }
 
-// begin writes an RTP header (RFC 3550 §5.1) to the stream's scratch space.
+// begin writes an RTP header to the stream's scratch space.
 func (s *Stream) begin(pt uint8, seq uint16, ts uint32, marker bool) []byte {
+	return s.head(s.scratch[:0], pt, seq, ts, marker)
+}
+
+// head appends an RTP header of ours (RFC 3550 §5.1).
+func (s *Stream) head(b []byte, pt uint8, seq uint16, ts uint32, marker bool) []byte {
 	if marker {
 		pt |= 0x80
 	}
-	return append(s.scratch[:0], 0x80, pt, byte(seq>>8), byte(seq),
+	return append(b, 0x80, pt, byte(seq>>8), byte(seq),
 		byte(ts>>24), byte(ts>>16), byte(ts>>8), byte(ts),
 		byte(s.ssrc>>24), byte(s.ssrc>>16), byte(s.ssrc>>8), byte(s.ssrc))
 }

@@ -34,6 +34,7 @@ var (
 
 // remote is the far end's half of a session.
 type remote struct {
+	hears   bool // it wants to be sent to
 	addr    netip.AddrPort
 	codecs  []Codec        // in its order
 	eventPT uint8          // telephone-event at 8 kHz; 0 = none
@@ -42,7 +43,6 @@ type remote struct {
 	mux     bool           // RTCP goes by the port of RTP (RFC 5761)
 	longest int            // samples it takes in a packet; 0 = it does not say
 	sends   bool           // it will send
-	hears   bool           // it wants to be sent to
 	media   int            // how many m-lines there were
 	audio   int            // which of them is the audio
 	active  int            // how many of them were not refused

@@ -67,7 +67,6 @@ const lateAfter = 60 * time.Millisecond
 // tally counts the packets of one leg that were believed (RFC 3550 §6.4.1, §A.1,
 // §A.3, §A.8). It is pure.
 type tally struct {
-	Stats
 	rate    int // of the timestamps, Hz
 	begun   bool
 	epoch   time.Time
@@ -86,6 +85,8 @@ type tally struct {
 	transit  int32 // of the packet before, in ticks
 	quickest int32 // of all; follows clocks that drift apart
 	jitter16 int32 // 16 times the jitter, in ticks
+
+	Stats
 }
 
 // losses counts packets that did not come, and rows of them.

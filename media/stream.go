@@ -14,46 +14,50 @@ import (
 
 // Stream is one leg's sound: a socket, what comes in by it, and the one RTP
 // stream that goes out. Its methods may be called by several goroutines.
+//
+// With thousands of them most of what a packet touches must come from far away
+// in memory. So it lies together: what one that comes in needs, from inMu on, and
+// what one that goes out needs, from mu on.
 type Stream struct {
-	pool *Pool
-	side Side
-	conn PacketConn
-	port uint16
-	log  *slog.Logger
-
-	ssrc uint32
-	peer atomic.Pointer[Stream]         // who hears what comes in here
-	to   atomic.Pointer[netip.AddrPort] // where packets go; nil until agreed
-
-	in      inbound // the reader's, and guarded by inMu for the others
-	inMu    sync.Mutex
+	pool    *Pool
+	side    Side
+	port    uint16
+	log     *slog.Logger
 	started chan struct{} // closed by the first packet that is believed
 	lost    chan struct{}
 	silence *time.Timer
 
-	mu       sync.Mutex // guards what follows; never taken before inMu
-	ours     local
-	theirs   remote
-	agreed   bool       // theirs is set
-	reported netip.Addr // of theirs, as out of reach
-	codec    Codec
-	keys     keys
-	cipher   *cipher // of what we send; nil = in plain
-	out      line
-	playing  *player
-	scratch  []byte
-	sent     uint64
-	closed   bool
+	peer atomic.Pointer[Stream] // who hears what comes in here
+	inMu sync.Mutex
+	in   inbound // the reader's, and guarded by inMu for the others
 
+	conn PacketConn
+	to   atomic.Pointer[netip.AddrPort] // where packets go; nil until agreed
+	ssrc uint32
+
+	mu        sync.Mutex // guards what follows; never taken before inMu
+	agreed    bool       // theirs is set
+	closed    bool
+	codec     Codec
+	cipher    *cipher // of what we send; nil = in plain
+	playing   *player
+	fed       *flow // what the kernel sends in our name
+	out       line
+	sent      uint64
 	sentBytes uint64
 	relayed   time.Time // when the other leg's sound came last
-	aside     pressed   // the key that is relayed beside the sound …
-	asideTS   uint32    // … and its timestamp here
-	tone      [frameSamples]int16
-	spoken    pressed // the key that is relayed as tones …
-	spokenTo  uint16  // … and how far, ticks
-	said      string  // what we described last
-	fed       *flow   // what the kernel sends in our name
+	theirs    remote
+
+	ours     local
+	reported netip.Addr // of theirs, as out of reach
+	keys     keys
+	scratch  []byte
+	aside    pressed // the key that is relayed beside the sound …
+	asideTS  uint32  // … and its timestamp here
+	tone     [frameSamples]int16
+	spoken   pressed // the key that is relayed as tones …
+	spokenTo uint16  // … and how far, ticks
+	said     string  // what we described last
 
 	meter  *meter         // nil = nobody counts
 	lane   *lane          // nil = readers of its own
