@@ -154,12 +154,15 @@ func (c *call) sayWaiting(ctx context.Context) {
 	if c.rep.SayUnder(ctx, c.Sounds.Chirp) != nil {
 		return
 	}
-	stop := c.rep.PlayUnder(c.Sounds.Tick)
-	defer func() { stop() }()
+	select {
+	case <-c.rang: // while it chirped
+	default:
+		stop := c.rep.PlayUnder(c.Sounds.Tick)
+		defer stop()
+	}
 	select {
 	case <-c.rang:
-		stop()
-		stop = c.rep.PlayUnder(c.Sounds.Ringback)
+		defer c.rep.PlayUnder(c.Sounds.Ringback)() // in the tick's place
 		<-ctx.Done()
 	case <-ctx.Done():
 	}
