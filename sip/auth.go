@@ -17,12 +17,20 @@ var (
 	errAuthRefused     = errors.New("the trunk refuses these credentials: check username, password and realm")
 	errAuthUnsupported = errors.New("no challenge that can be answered: need Digest with MD5 or SHA-256, and a username")
 	errAuthRealm       = fmt.Errorf("%w: it is for another realm", errAuthUnsupported)
+	errAuthEndless     = fmt.Errorf("%w: it answers each of them with another challenge", errAuthRefused)
 	errAuthMissing     = fmt.Errorf("%w: there is no username", errAuthUnsupported)
 )
 
 // authRounds is how often one realm may refuse an answer before it counts as a
 // refusal: a nonce may have run out without the server saying "stale".
 const authRounds = 2
+
+// challengeRounds is how many challenges in a row are answered, whatever they say: a
+// proxy's and a server's, and each once more for a stale nonce, with room to spare.
+const challengeRounds = 6
+
+// realmsLimit bounds the realms of one trunk.
+const realmsLimit = 4
 
 // authReason is the metric label of an error of challenge.
 func authReason(err error) string {
@@ -41,22 +49,39 @@ type authHeader struct{ Name, Value string }
 // a rising count. It works on header values and knows no message.
 type authenticator struct {
 	credentials
+	nonces *nonces
 	realms []*realm // in the order they first challenged
+	rounds int      // challenges in a row
+	asked  bool     // one came after the last answer
 }
 
 // realm is one protection space and its newest challenge.
 type realm struct {
-	name, nonce, opaque, algorithm, qop string
-	proxy                               bool
-	count                               uint32 // nc of the last answer with this nonce
-	refused                             int    // challenges in a row that were not for a stale nonce
+	space
+	nonce    *nonce
+	borrowed bool // it was given to another call
+	used     bool // it was answered with
+	refused  int  // challenges in a row that were not for a stale nonce
 }
 
-func newAuthenticator(c credentials) *authenticator { return &authenticator{credentials: c} }
+// newAuthenticator begins with what earlier calls were given.
+func newAuthenticator(c credentials, given *nonces) *authenticator {
+	a := &authenticator{credentials: c, nonces: given}
+	if c.Username != "" {
+		for _, n := range given.borrow() {
+			a.realms = append(a.realms, &realm{space: n.space, nonce: n, borrowed: true})
+		}
+	}
+	return a
+}
 
 // challenge takes note of the challenges of one 401 or 407 response. An error
 // says that sending the request again is of no use.
 func (a *authenticator) challenge(code int, values []string) error {
+	if a.rounds++; a.rounds > challengeRounds {
+		return errAuthEndless
+	}
+	a.asked = true
 	proxy := code == 407
 	best := make(map[string]digestChallenge)
 	var order []string
@@ -108,69 +133,84 @@ func (a *authenticator) answers(c digestChallenge) bool {
 }
 
 func (a *authenticator) remember(c digestChallenge, proxy bool) error {
-	i := slices.IndexFunc(a.realms, func(r *realm) bool { return r.name == c.realm && r.proxy == proxy })
+	at := space{c.realm, proxy}
+	i := slices.IndexFunc(a.realms, func(r *realm) bool { return r.space == at })
 	if i < 0 {
-		a.realms = append(a.realms, &realm{name: c.realm, proxy: proxy})
+		if len(a.realms) == realmsLimit {
+			return errAuthEndless
+		}
+		a.realms = append(a.realms, &realm{space: at})
 		i = len(a.realms) - 1
 	}
 	r := a.realms[i]
-	if r.count > 0 && !c.stale {
-		r.refused++
-		if r.refused >= authRounds || r.nonce == c.nonce {
+	switch {
+	case !r.used, c.stale:
+	case r.borrowed: // it has run out unsaid
+		a.nonces.missed(at)
+	default:
+		if r.refused++; r.refused >= authRounds || r.nonce.value == c.nonce {
+			a.nonces.refused(at)
 			return errAuthRefused
 		}
 	}
-	r.nonce, r.opaque, r.algorithm, r.qop, r.count = c.nonce, c.opaque, c.algorithm, c.qop, 0
+	r.nonce, r.borrowed, r.used = a.nonces.give(at, c), false, false
 	return nil
 }
 
 // headers are the credentials for one request, for every realm that has asked.
 func (a *authenticator) headers(method, uri string, body []byte) []authHeader {
+	if !a.asked {
+		a.rounds = 0
+	}
+	a.asked = false
 	var all []authHeader
 	for _, r := range a.realms {
-		if r.count > 0 {
-			r.refused = 0 // the last answer with this nonce was taken
+		if r.used { // the last answer with this nonce was taken
+			r.refused = 0
+			if r.borrowed {
+				a.nonces.held(r.space)
+			}
 		}
-		r.count++
+		r.used = true
 		name := "Authorization"
 		if r.proxy {
 			name = "Proxy-Authorization"
 		}
-		all = append(all, authHeader{name, a.answer(r, method, uri, body, cnonce())})
+		all = append(all, authHeader{name, a.answer(r.nonce, a.nonces.next(r.nonce), method, uri, body, cnonce())})
 	}
 	return all
 }
 
 // answer computes the response value (RFC 7616 §3.4.1).
-func (a *authenticator) answer(r *realm, method, uri string, body []byte, cnonce string) string {
+func (a *authenticator) answer(n *nonce, count uint32, method, uri string, body []byte, cnonce string) string {
 	h := func(parts ...string) string {
-		return digestHex(r.algorithm, []byte(strings.Join(parts, ":")))
+		return digestHex(n.algorithm, []byte(strings.Join(parts, ":")))
 	}
-	ha1 := h(a.Username, r.name, a.Password)
-	if strings.HasSuffix(strings.ToLower(r.algorithm), "-sess") {
-		ha1 = h(ha1, r.nonce, cnonce)
+	ha1 := h(a.Username, n.realm, a.Password)
+	if strings.HasSuffix(strings.ToLower(n.algorithm), "-sess") {
+		ha1 = h(ha1, n.value, cnonce)
 	}
 	ha2 := h(method, uri)
-	if r.qop == "auth-int" {
-		ha2 = h(method, uri, digestHex(r.algorithm, body))
+	if n.qop == "auth-int" {
+		ha2 = h(method, uri, digestHex(n.algorithm, body))
 	}
-	nc := fmt.Sprintf("%08x", r.count)
-	response := h(ha1, r.nonce, ha2)
-	if r.qop != "" {
-		response = h(ha1, r.nonce, nc, cnonce, r.qop, ha2)
+	nc := fmt.Sprintf("%08x", count)
+	response := h(ha1, n.value, ha2)
+	if n.qop != "" {
+		response = h(ha1, n.value, nc, cnonce, n.qop, ha2)
 	}
 
 	var b strings.Builder
 	fmt.Fprintf(&b, `Digest username=%s, realm=%s, nonce=%s, uri=%s, response="%s"`,
-		quoted(a.Username), quoted(r.name), quoted(r.nonce), quoted(uri), response)
-	if r.algorithm != "" {
-		b.WriteString(", algorithm=" + r.algorithm)
+		quoted(a.Username), quoted(n.realm), quoted(n.value), quoted(uri), response)
+	if n.algorithm != "" {
+		b.WriteString(", algorithm=" + n.algorithm)
 	}
-	if r.opaque != "" {
-		b.WriteString(", opaque=" + quoted(r.opaque))
+	if n.opaque != "" {
+		b.WriteString(", opaque=" + quoted(n.opaque))
 	}
-	if r.qop != "" {
-		fmt.Fprintf(&b, `, cnonce="%s", qop=%s, nc=%s`, cnonce, r.qop, nc)
+	if n.qop != "" {
+		fmt.Fprintf(&b, `, cnonce="%s", qop=%s, nc=%s`, cnonce, n.qop, nc)
 	}
 	return b.String()
 }

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -18,30 +19,30 @@ func parameters(value string) map[string]string {
 
 func TestDigestVectors(t *testing.T) {
 	// RFC 7616 §3.9.1: one request, two algorithms.
-	mufasa := newAuthenticator(credentials{Username: "Mufasa", Password: "Circle of Life"})
+	mufasa := newAuthenticator(credentials{Username: "Mufasa", Password: "Circle of Life"}, new(nonces))
 	const cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
 	for algorithm, want := range map[string]string{
 		"MD5":     "8ca523f5e9506fed4657c9700eebdbec",
 		"SHA-256": "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
 	} {
-		r := &realm{
-			name: "http-auth@example.org", nonce: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
-			opaque: "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS", algorithm: algorithm, qop: "auth", count: 1,
+		n := &nonce{
+			space: space{realm: "http-auth@example.org"}, value: "7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",
+			opaque: "FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS", algorithm: algorithm, qop: "auth",
 		}
-		if got := parameters(mufasa.answer(r, "GET", "/dir/index.html", nil, cnonce))["response"]; got != want {
+		if got := parameters(mufasa.answer(n, 1, "GET", "/dir/index.html", nil, cnonce))["response"]; got != want {
 			t.Errorf("%s: %s, want %s", algorithm, got, want)
 		}
 	}
 	// RFC 2069 §2.4 as corrected by errata 749: a server without qop.
-	old := newAuthenticator(credentials{Username: "Mufasa", Password: "CircleOfLife"})
-	r := &realm{name: "testrealm@host.com", nonce: "dcd98b7102dd2f0e8b11d0f600bfb0c093", count: 1}
-	if got := parameters(old.answer(r, "GET", "/dir/index.html", nil, "x"))["response"]; got != "1949323746fe6a43ef61f9606e7febea" {
+	old := newAuthenticator(credentials{Username: "Mufasa", Password: "CircleOfLife"}, new(nonces))
+	n := &nonce{space: space{realm: "testrealm@host.com"}, value: "dcd98b7102dd2f0e8b11d0f600bfb0c093"}
+	if got := parameters(old.answer(n, 1, "GET", "/dir/index.html", nil, "x"))["response"]; got != "1949323746fe6a43ef61f9606e7febea" {
 		t.Errorf("without qop: %s", got)
 	}
 }
 
 func acme() *authenticator {
-	return newAuthenticator(credentials{Username: "acme", Password: "secret"})
+	return newAuthenticator(credentials{Username: "acme", Password: "secret"}, new(nonces))
 }
 
 func TestStrongestAlgorithmOfARealmIsAnswered(t *testing.T) {
@@ -115,12 +116,39 @@ func TestRefusalIsToldFromAStaleNonce(t *testing.T) {
 		if err := ask(strings.Repeat("n", i+1), ", stale=TRUE"); err != nil {
 			t.Fatalf("stale %d: %v", i, err)
 		}
+		a.headers("UPDATE", "sip:+1@host", nil) // the answer was taken
 	}
 	if err := ask("other", ""); err != nil {
 		t.Fatalf("a nonce that ran out unsaid: %v", err)
 	}
 	if err := ask("another", ""); !errors.Is(err, errAuthRefused) || authReason(err) != authRefused {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Whatever is asked for, and however often: there is an end to it.
+func TestChallengesEnd(t *testing.T) {
+	for name, challenge := range map[string]func(i int) (code int, value string){
+		"always stale":       func(i int) (int, string) { return 407, fmt.Sprintf(`Digest realm="r", nonce="%d", stale=true`, i) },
+		"two, turn by turn":  func(i int) (int, string) { return 401 + 6*(i%2), fmt.Sprintf(`Digest realm="r", nonce="%d"`, i) },
+		"always other realm": func(i int) (int, string) { return 401, fmt.Sprintf(`Digest realm="r%d", nonce="n"`, i) },
+	} {
+		given := new(nonces)
+		for range 3 { // calls
+			a := newAuthenticator(credentials{Username: "acme", Password: "secret"}, given)
+			var err error
+			rounds := 0
+			for ; err == nil && rounds < 100; rounds++ {
+				if n := len(a.headers("INVITE", "sip:+1@host", nil)); n > realmsLimit {
+					t.Errorf("%s: %d credentials in one request", name, n)
+				}
+				code, value := challenge(rounds)
+				err = a.challenge(code, []string{value})
+			}
+			if !errors.Is(err, errAuthRefused) || rounds > challengeRounds+1 {
+				t.Errorf("%s: %v after %d rounds", name, err, rounds)
+			}
+		}
 	}
 }
 
@@ -146,7 +174,7 @@ func TestWhatCannotBeAnswered(t *testing.T) {
 		"no nonce":       {credentials{Username: "u"}, `Digest realm="r"`},
 		"garbage":        {credentials{Username: "u"}, `"`},
 	} {
-		if err := newAuthenticator(tt.c).challenge(401, []string{tt.value}); !errors.Is(err, errAuthUnsupported) || authReason(err) != authUnsupported {
+		if err := newAuthenticator(tt.c, new(nonces)).challenge(401, []string{tt.value}); !errors.Is(err, errAuthUnsupported) || authReason(err) != authUnsupported {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -13,8 +13,8 @@ type legAuth struct {
 	auth *authenticator
 }
 
-func newLegAuth(t *TrunkConfig) *legAuth {
-	return &legAuth{auth: t.authenticator()}
+func newLegAuth(t *trunk) *legAuth {
+	return &legAuth{auth: t.authenticator(t.nonces)}
 }
 
 // challenged reports whether a response asks for credentials (RFC 3261 §22.2, §22.3).

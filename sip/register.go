@@ -49,11 +49,11 @@ type registrar struct {
 }
 
 func newRegistrar(e *Endpoint, t *trunk) *registrar {
-	return &registrar{e: e, t: t, callID: token(), tag: token(), ask: t.Register.Expires, auth: t.authenticator()}
+	return &registrar{e: e, t: t, callID: token(), tag: token(), ask: t.Register.Expires, auth: t.authenticator(new(nonces))}
 }
 
-func (t *TrunkConfig) authenticator() *authenticator {
-	return newAuthenticator(credentials{Username: t.Username, Password: t.Password, Realm: t.Realm})
+func (t *TrunkConfig) authenticator(given *nonces) *authenticator {
+	return newAuthenticator(credentials{Username: t.Username, Password: t.Password, Realm: t.Realm}, given)
 }
 
 // run registers, and again between a half and four fifths of the granted time,
@@ -199,7 +199,7 @@ func (r *registrar) challenge(res *sipmsg.Response) error {
 	err := r.auth.challenge(res.StatusCode, headers(res, challengeHeader(res)))
 	if err != nil {
 		r.e.metrics.authFailure(r.t.Name, authReason(err))
-		r.auth = r.t.authenticator()
+		r.auth = r.t.authenticator(new(nonces))
 	}
 	return err
 }

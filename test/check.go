@@ -111,7 +111,11 @@ func (c *Checked) checkFate(d *Dialog, ended time.Time, say func(string, ...any)
 	invites := make(map[string]time.Time)                                  // by branch
 	answers, refusals := make(map[string]*Message), make(map[int]*Message) // by To tag; by CSeq
 	acked, hungUp := make(map[string]bool), make(map[string]time.Time)     // by To tag, or CSeq
-	challenged := func(cseq int) bool { m := refusals[cseq]; return m != nil && (m.Code == 401 || m.Code == 407) }
+	// Credentials, or another offer, in the same call.
+	invited := func(cseq int) bool {
+		m := refusals[cseq]
+		return m != nil && slices.Contains([]int{401, 407, 415, 488, 606}, m.Code)
+	}
 	for _, m := range d.Messages {
 		switch {
 		case m.Out && m.Method == "INVITE" && m.Code == 0 && m.ToTag == "":
@@ -119,7 +123,7 @@ func (c *Checked) checkFate(d *Dialog, ended time.Time, say func(string, ...any)
 			if !known {
 				first, invites[m.Branch] = m.At, m.At
 			}
-			if !known && len(invites) > 1 && !challenged(m.CSeq-1) {
+			if !known && len(invites) > 1 && !invited(m.CSeq-1) {
 				say("S2: %s was sent INVITE %d, and nobody had asked for it", d.Number, m.CSeq)
 			}
 			if m.At.Sub(first) > lifetime {

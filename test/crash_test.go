@@ -48,7 +48,7 @@ func TestCrashAnywhere(t *testing.T) {
 		w.settle(w.place())
 		moments = w.tap.moments(w.began)
 	})
-	if len(moments) < 15 {
+	if len(moments) < 14 {
 		t.Fatalf("a call has only %d moments: %v", len(moments), moments)
 	}
 	for _, moment := range moments {

@@ -14,9 +14,7 @@ func TestRaceRepByeAndProspectAnswer(t *testing.T) {
 	ends := sweep(t, -14*time.Millisecond, 14*time.Millisecond, 4*time.Millisecond, func(t *testing.T, offset time.Duration) bridge.Reason {
 		prospect := rings(time.Second+offset, answers(carrier.ProspectTone, stays))
 		rep := aRep(func(w *world, c *carrier.Call) {
-			for range 2 { // the second has credentials
-				w.tap.Await(prospectNumber, "INVITE")
-			}
+			w.tap.Await(prospectNumber, "INVITE")
 			c.WaitExactly(time.Second + 5*time.Millisecond) // both are then 5 ms on their way
 		})
 		r, _ := play(t, setup{}, rep, prospect, nil)
@@ -87,7 +85,6 @@ func TestRaceBothHangUp(t *testing.T) {
 	ends := map[bridge.By]int{}
 	sweep(t, -8*time.Millisecond, 8*time.Millisecond, 4*time.Millisecond, func(t *testing.T, offset time.Duration) bridge.Reason {
 		rep := aRep(func(w *world, c *carrier.Call) {
-			w.tap.Await(prospectNumber, "ACK") // of the 407
 			w.tap.Await(prospectNumber, "ACK")
 			c.WaitExactly(3 * time.Second)
 		})
