@@ -323,10 +323,14 @@ func (s *Server) changeNumber(rep *store.Rep, w *repPassWrite, who *caller) erro
 	var n bridge.Number
 	if text != "" {
 		extension := ""
-		if given := orZero(w.Extension.value); extensionForm.MatchString(given) {
-			extension = "x" + given
-		} else if given != "" {
+		switch given := orZero(w.Extension.value); {
+		case given == "":
+		case bridge.IsDesk(text):
+			return refuse("extension_invalid", "A SIP URI is the phone itself: it has no extension.").at("pass_through/extension")
+		case !extensionForm.MatchString(given):
 			return refuse("extension_invalid", "Use digits, *, #, and \",\" for a pause of 2 s.").at("pass_through/extension")
+		default:
+			extension = "x" + given
 		}
 		var err error
 		if n, err = who.calls.RepNumber("pass_through/number", text+extension, rep.Region); err != nil {

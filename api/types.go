@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"tandem/bridge"
@@ -181,8 +182,11 @@ func banner(r *bridge.Record, now time.Time) Banner {
 	case bridge.Queued:
 		return Banner{"Waiting for a line…", []string{"hangup"}}
 	case bridge.CallingRep:
-		number := r.Asked.RepNumber
-		return Banner{"Your phone ••• " + number[max(0, len(number)-4):] + " is ringing. Answer it.", []string{"hangup"}}
+		phone := r.Asked.RepNumber
+		if phone = "••• " + phone[max(0, len(phone)-4):]; bridge.IsDesk(r.Asked.RepNumber) {
+			phone, _, _ = strings.Cut(r.Asked.RepNumber[len("sip:"):], "@")
+		}
+		return Banner{"Your phone " + phone + " is ringing. Answer it.", []string{"hangup"}}
 	case bridge.AwaitingConfirmation:
 		return Banner{"Press 1 on your phone to call " + who, []string{"hangup", "confirm"}}
 	case bridge.CallingProspect:

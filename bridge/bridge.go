@@ -95,6 +95,9 @@ func (b *Bridge) Start(ctx context.Context, request Request) (Record, error) {
 // prepare reserves all that a call needs.
 func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 	rep, prospect := b.Route(Rep, asked.RepNumber), b.Route(Prospect, asked.To)
+	if asked.Kind == Verification && IsDesk(asked.To) {
+		prospect = rep
+	}
 	if len(rep) == 0 || len(prospect) == 0 {
 		return nil, noTrunk()
 	}

@@ -1,8 +1,10 @@
 package bridge
 
+import "strings"
+
 // Number is a telephone number, read once.
 type Number struct {
-	E164      string
+	E164      string // or the SIP URI of a rep's desk phone
 	Display   string // as it is written within its region, or internationally
 	Extension string // dialled after the answer, "" = none
 }
@@ -11,14 +13,26 @@ type Number struct {
 // not be rung: field names it in the refusal, region is whose numbers may be
 // written without + ("" = the Policy's).
 func (b *Bridge) RepNumber(field, text, region string) (Number, error) {
-	n, err := b.Number(field, text, region)
-	if err != nil {
-		return Number{}, err
+	p := b.Policy().in(region)
+	n, refused := p.parseRep(field, text)
+	if refused == nil {
+		refused = p.mayRep(field, n.E164)
 	}
-	if refused := b.Policy().may(field, n.E164); refused != nil {
+	if refused != nil {
 		return Number{}, refused
 	}
 	return n, nil
+}
+
+// parseRep reads what a rep is rung at: a number, or the SIP URI of a desk phone.
+func (p *Policy) parseRep(field, text string) (n Number, refused *Refusal) {
+	if IsDesk(strings.TrimSpace(text)) {
+		n.E164, refused = p.desk(field, text)
+		n.Display = strings.TrimPrefix(n.E164, "sip:")
+		return n, refused
+	}
+	n.E164, n.Display, n.Extension, refused = p.parseNumber(field, text)
+	return n, refused
 }
 
 // Number reads a number, whoever's it is.

@@ -14,6 +14,7 @@ type Policy struct {
 	Allow     []string // prefixes of E.164 numbers that may be dialled; nothing else is
 	Deny      []string // prefixes that may not, though allowed
 	OwnNumber []string // the trunks' own numbers: dialling them would come back to us
+	Desks     []string // hosts whose SIP URIs may be reps' phones
 
 	Countries      []string         // ISO 3166, whose numbers may be dialled; none = all that Allow has
 	Premium        bool             // premium-rate numbers may be dialled
@@ -37,14 +38,14 @@ func (p *Policy) parse(r Request) (Asked, error) {
 		asked.Source = FromAPI
 	}
 	p = p.in(r.Region)
-	var refused *Refusal
-	if asked.RepNumber, _, asked.RepExtension, refused = p.parseNumber("rep_number", r.RepNumber); refused != nil {
+	rep, refused := p.parseRep("rep_number", r.RepNumber)
+	if refused != nil {
 		return Asked{}, refused
 	}
-	if asked.Kind == Verification {
-		r.To = asked.RepNumber // whose own phone is all that rings
-	}
-	if asked.To, asked.ToDisplay, asked.Extension, refused = p.parseNumber("to", r.To); refused != nil {
+	asked.RepNumber, asked.RepExtension = rep.E164, rep.Extension
+	if asked.Kind == Verification { // the rep's own phone is all that rings
+		asked.To, asked.ToDisplay, asked.Extension = rep.E164, rep.Display, rep.Extension
+	} else if asked.To, asked.ToDisplay, asked.Extension, refused = p.parseNumber("to", r.To); refused != nil {
 		return Asked{}, refused
 	}
 	if r.CallerID != "" {
@@ -77,10 +78,18 @@ func (p *Policy) check(asked Asked) *Refusal {
 	if asked.RepNumber == asked.To && asked.Kind != Verification {
 		return &Refusal{Code: CodeSameNumber, Field: "to", Detail: "The rep and the prospect have the same number."}
 	}
-	if refused := p.may("rep_number", asked.RepNumber); refused != nil {
+	if refused := p.mayRep("rep_number", asked.RepNumber); refused != nil || asked.Kind == Verification {
 		return refused
 	}
 	return p.may("to", asked.To)
+}
+
+// mayRep asks for the phone of a rep.
+func (p *Policy) mayRep(field, number string) *Refusal {
+	if IsDesk(number) {
+		return p.mayRing(field, number)
+	}
+	return p.may(field, number)
 }
 
 // may asks for one number.

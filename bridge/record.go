@@ -197,7 +197,7 @@ type Asked struct {
 	RepID        string            `json:"rep_id,omitempty"` // of a stored rep
 	RepExternal  string            `json:"rep_external_id,omitempty"`
 	Key          string            `json:"key,omitempty"` // id of the API key
-	RepNumber    string            `json:"rep_number"`    // E.164
+	RepNumber    string            `json:"rep_number"`    // E.164, or a SIP URI
 	To           string            `json:"to"`            // E.164
 	ToDisplay    string            `json:"to_display"`
 	Extension    string            `json:"extension,omitempty"`     // dialled after the prospect's answer; "," = 2 s, ";" = until the rep's #

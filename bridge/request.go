@@ -19,7 +19,7 @@ type Request struct {
 	RepID       string // of a stored rep, "" = none
 	RepExternal string // the CRM's id of them
 	Region      string // ISO 3166, for numbers without +; "" = the Policy's
-	RepNumber   string // E.164, or national; an extension may follow
+	RepNumber   string // E.164, or national; an extension may follow; or a SIP URI
 	To          string // likewise; none where Kind is Verification
 	CallerID    string // "" = the first of the prospect's trunk
 	ContactName string

@@ -242,6 +242,9 @@ func (d *decoder) checkTrunkTLS(path string, t *TrunkTLS) {
 func (d *decoder) checkRouting(c *Config) {
 	used := make(map[string]bool)
 	for i, r := range c.Routing {
+		if r.Leg != "rep" && strings.HasPrefix(r.Match, "sip:") {
+			d.at(fmt.Sprintf("routing[%d].match", i), "only reps have desk phones", CodeType, "")
+		}
 		for j, name := range r.Trunks {
 			used[name] = true
 			if _, known := c.Trunks[name]; !known {

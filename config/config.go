@@ -193,7 +193,7 @@ type Limits struct {
 // Route picks trunks for a leg.
 type Route struct {
 	Leg    string   `key:"leg" required:"true" oneof:"rep,prospect" doc:"rep | prospect"`
-	Match  string   `key:"match" default:"*" form:"^(\\*|\\+[0-9]+)$" doc:"prefix of the number, or *"`
+	Match  string   `key:"match" default:"*" form:"^(\\*|\\+[0-9]+|sip:[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$" doc:"prefix of the number, or * for all; sip:HOST lets reps have desk phones there"`
 	Trunks []string `key:"trunks" required:"true" doc:"tried in this order, the next only on 408, 5xx, silence or a transport error"`
 }
 

@@ -13,7 +13,7 @@ type Invite struct {
 	Call, Side string // ours: for logs and the Snapshot
 	From       string // caller id, E.164 with +
 	FromName   string // display name; "" = none
-	To         string // E.164 with +; the trunk's Format, Strip and Prefix apply
+	To         string // E.164 with +, to which the trunk's Format, Strip and Prefix apply; or a SIP URI
 	Offer      []byte // our SDP
 	Timeouts   Timeouts
 

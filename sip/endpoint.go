@@ -297,7 +297,7 @@ func (e *Endpoint) adopt(l *Leg) error {
 	}
 	key := legKey{l.s.CallID, l.s.LocalTag}
 	if e.legs[key] != nil {
-		return fmt.Errorf("leg %s: already known", l.s.CallID)
+		return fmt.Errorf("leg %s: %w", l.s.CallID, errKnown)
 	}
 	e.legs[key] = l
 	e.tracer.follow(l.s.CallID, l.s.Call, l.s.Side)

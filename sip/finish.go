@@ -15,6 +15,9 @@ import (
 // §12.2.2).
 const restoredGap = 1000
 
+// errKnown says that a leg is in the tables already.
+var errKnown = errors.New("already known")
+
 // errRestored is the verdict on a leg whose Dial died with its process.
 var errRestored = errors.New("process restarted")
 
@@ -32,6 +35,9 @@ func (e *Endpoint) Finish(ctx context.Context, s Snapshot, why Reason) error {
 		return fmt.Errorf("trunk %s: %w", s.Trunk, ErrNoTrunk)
 	}
 	l, err := e.restore(t, s)
+	if errors.Is(err, errKnown) {
+		return nil // its 200 came first, and hung it up
+	}
 	if err != nil {
 		return err
 	}

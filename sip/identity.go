@@ -124,7 +124,7 @@ func uriHost(host string) string {
 
 // identify starts a leg's state: who calls, and whom.
 func (t *TrunkConfig) identify(inv Invite, transport string) (Snapshot, error) {
-	to, err := cleanNumber(inv.To)
+	uri, err := t.address(inv.To, transport)
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("number: %w", err)
 	}
@@ -133,7 +133,6 @@ func (t *TrunkConfig) identify(inv Invite, transport string) (Snapshot, error) {
 		return Snapshot{}, err
 	}
 	tag := token()
-	host, user := uriHost(t.Host), escapeUser(t.dialled(to))
 	s := Snapshot{
 		State:    Calling,
 		Trunk:    t.Name,
@@ -142,14 +141,25 @@ func (t *TrunkConfig) identify(inv Invite, transport string) (Snapshot, error) {
 		CallID:   token(),
 		LocalTag: tag,
 		From:     from + ";tag=" + tag,
-		To:       "<sip:" + user + "@" + host + ">",
-		URI:      "sip:" + user + "@" + host,
+		To:       "<" + uri + ">",
+		URI:      uri + t.uriTail(transport),
 	}
-	s.URI += t.uriTail(transport)
+	if strings.HasPrefix(inv.To, "sip:") {
+		s.URI = uri // as it is known there
+	}
 	if _, ok := sipURI(s.URI); !ok {
 		return Snapshot{}, errors.New("number: makes no address with this prefix and host")
 	}
 	return s, nil
+}
+
+// address is the URI of who is called: a number at the trunk, or a SIP URI as it is.
+func (t *TrunkConfig) address(to, transport string) (string, error) {
+	if strings.HasPrefix(to, "sip:") {
+		return to, nil
+	}
+	number, err := cleanNumber(to)
+	return "sip:" + escapeUser(t.dialled(number)) + "@" + uriHost(t.Host), err
 }
 
 // caller is the From header value without its tag.

@@ -69,6 +69,22 @@ func TestPrefixIsEscaped(t *testing.T) {
 	}, withTrunks(TrunkConfig{Name: "carrier", Host: "10.0.0.2", Username: "a", Password: "b", Format: "e164", Prefix: "12345678#"}))
 }
 
+// A desk phone is called by its own address, which no prefix or port of the trunk changes.
+func TestURIIsDialledAsItIs(t *testing.T) {
+	inBubble(t, func(w *world) {
+		desk := invite()
+		desk.To = "sip:ana.ruiz@pbx.example.com"
+		d := w.dial(desk)
+		inv := w.expect("INVITE")
+		if inv.uri() != desk.To || inv.get("to") != "<"+desk.To+">" {
+			t.Errorf("%s, To %s", inv.uri(), inv.get("to"))
+		}
+		w.respond(inv, "486 Busy Here", "x")
+		w.expect("ACK")
+		_ = d.fails()
+	}, withTrunks(TrunkConfig{Name: "carrier", Host: "10.0.0.2", Format: "e164", Prefix: "12345678#"}))
+}
+
 // Whatever the API hands over, an INVITE has the headers it has, or is not made.
 func FuzzCallerIdentity(f *testing.F) {
 	for _, seed := range [][3]string{

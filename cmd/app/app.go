@@ -61,7 +61,7 @@ type App struct {
 	Store    *store.Store
 	endpoint *sip.Endpoint
 	pool     *media.Pool
-	bridge   *bridge.Bridge
+	bridge   atomic.Pointer[bridge.Bridge] // SIP is heard before it is there
 	test     testMode
 	api      *api.Server
 	serving  sync.WaitGroup
@@ -106,7 +106,7 @@ func (a *App) close() error {
 // Stop takes no new calls, lets those that are up go on until ctx ends, ends the
 // rest, and gives everything back.
 func (a *App) Stop(ctx context.Context) error {
-	a.bridge.Drain(ctx)
+	a.bridge.Load().Drain(ctx)
 	return a.close()
 }
 
@@ -167,7 +167,7 @@ func (a *App) openSIP(context.Context) error {
 		UserAgent: a.cfg.SIP.UserAgent, T1: a.cfg.SIP.Timers.T1, InviteTimeout: a.cfg.SIP.Timers.InviteTimeout,
 		AllowFrom: config.Networks(a.cfg.SIP.AllowFrom), DNS: a.wire.DNS, Save: a.saveLeg,
 		Log: a.log, Metrics: sip.NewMetrics(a.registry, a.cfg.TrunkNames()),
-		Draining: func() bool { return a.bridge != nil && a.bridge.Draining() },
+		Draining: func() bool { b := a.bridge.Load(); return b != nil && b.Draining() },
 	}
 	var err error
 	if cfg.Capture, err = a.capture(); err != nil {
@@ -241,7 +241,10 @@ func (a *App) saveLeg(s sip.Snapshot) error {
 	ctx, cancel := context.WithTimeout(context.Background(), saveWithin)
 	defer cancel()
 	leg := bridge.SavedLeg{Call: s.Call, Side: bridge.Side(s.Side), SIPCallID: s.CallID, Doc: doc, Gone: s.State == sip.Gone}
-	return a.bridge.SaveLeg(ctx, leg)
+	if b := a.bridge.Load(); b != nil {
+		return b.SaveLeg(ctx, leg)
+	}
+	return a.Store.SaveLeg(ctx, leg, bridge.Record{}) // an answer to an earlier process
 }
 
 // dialer is the Endpoint as the bridge wants it.
@@ -266,13 +269,13 @@ func (a *App) openBridge(context.Context) error {
 		return err
 	}
 	a.routes.Store(newRoutes(a.cfg, a.endpoint, rates, a.Store))
-	a.bridge = bridge.New(bridge.Config{
+	a.bridge.Store(bridge.New(bridge.Config{
 		Trunks: dialer{a.endpoint}, Sound: a.pool,
 		Route:  func(side bridge.Side, number string) []bridge.Route { return a.routes.Load().find(side, number) },
 		Policy: func() *bridge.Policy { return a.routes.Load().policy },
 		Sink:   bridge.NewMetrics(a.registry, a.Store, a.cfg.TrunkNames()),
 		Limits: limits(a.cfg), Sounds: sounds, Log: a.log,
-	})
+	}))
 	a.later(a.test.stop)
 	return nil
 }
@@ -325,7 +328,7 @@ func (a *App) ready(ctx context.Context) []api.Check {
 		trunks = errors.New("no trunk answers")
 	}
 	var draining error
-	if a.bridge.Draining() {
+	if a.bridge.Load().Draining() {
 		draining = errors.New("shutting down")
 	}
 	return append(checks, api.Check{Name: "trunks", Err: trunks}, api.Check{Name: "draining", Err: draining})

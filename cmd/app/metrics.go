@@ -44,12 +44,12 @@ func (a *App) metricsHandler() http.Handler {
 	a.registry.MustRegister(build,
 		gauge("tandem_start_time_seconds", "When this process began, since 1970.", func() float64 { return started }),
 		gauge("tandem_draining", "1 while no new calls are taken.", func() float64 {
-			if a.bridge.Draining() {
+			if a.bridge.Load().Draining() {
 				return 1
 			}
 			return 0
 		}),
-		gauge("tandem_calls_stuck", "Calls longer in their state than it can last; must be 0.", func() float64 { return float64(a.bridge.Stuck(time.Now())) }),
+		gauge("tandem_calls_stuck", "Calls longer in their state than it can last; must be 0.", func() float64 { return float64(a.bridge.Load().Stuck(time.Now())) }),
 		gauge("tandem_webhook_pending", "Events that webhook endpoints have still to get.", func() float64 { n, _ := a.backlog(); return n }),
 		gauge("tandem_webhook_oldest_pending_seconds", "How long the oldest of them has waited.", func() float64 { _, age := a.backlog(); return age }),
 		gauge("tandem_webhook_endpoints_disabled", "Webhook endpoints that get nothing, by hand or because they failed.", a.disabledEndpoints),

@@ -91,8 +91,12 @@ func increment(text string) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
-// of finds the rate of a number in E.164: that of its longest prefix.
+// of finds the rate of a number in E.164: that of its longest prefix. A desk phone
+// costs nothing.
 func (r rates) of(number string) *bridge.Rate {
+	if bridge.IsDesk(number) {
+		return &bridge.Rate{Currency: r[""].Currency, First: time.Second, Next: time.Second}
+	}
 	digits := number[min(1, len(number)):]
 	for n := len(digits); n > 0; n-- {
 		if rate := r[digits[:n]]; rate != nil {

@@ -88,7 +88,7 @@ func (a *App) adopt(next *config.Config) error {
 	if err := a.endpoint.Reconfigure(trunks); err != nil {
 		return err
 	}
-	a.bridge.Retune(limits(next), sounds)
+	a.bridge.Load().Retune(limits(next), sounds)
 	a.routes.Store(newRoutes(next, a.endpoint, rates, a.Store))
 	if a.wire.Level != nil {
 		_ = a.wire.Level.UnmarshalText([]byte(next.Log.Level)) // checked by config

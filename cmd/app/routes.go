@@ -89,7 +89,7 @@ func (r *routes) way(name string) bridge.Route {
 // first trunk.
 func (r *routes) pick(side bridge.Side, number string) []string {
 	for _, route := range r.cfg.Routing {
-		if route.Leg == string(side) && (route.Match == "*" || strings.HasPrefix(number, route.Match)) {
+		if route.Leg == string(side) && matches(route.Match, number) {
 			return route.Trunks
 		}
 	}
@@ -97,6 +97,15 @@ func (r *routes) pick(side bridge.Side, number string) []string {
 		return nil
 	}
 	return r.cfg.TrunkNames()[:1]
+}
+
+// matches reports whether a route is a number's. A SIP URI is only for the route
+// that names its host.
+func matches(match, number string) bool {
+	if host, desk := strings.CutPrefix(match, "sip:"); desk || bridge.IsDesk(number) {
+		return desk && strings.HasSuffix(number, "@"+host)
+	}
+	return match == "*" || strings.HasPrefix(number, match)
 }
 
 // order puts the trunks that are known to be of no use now behind the others:
@@ -139,6 +148,11 @@ func policy(cfg *config.Config, past bridge.Past) *bridge.Policy {
 		Countries: cfg.Policy.Countries, Premium: cfg.Policy.Premium == "allow", Attempts: cfg.Policy.Attempts.Max, AttemptsWithin: cfg.Policy.Attempts.Within,
 		RepPerHour: cfg.Policy.RepCallsPerHour, KeyPerMinute: cfg.Policy.KeyCallsPerMinute, DailySpend: make(map[string]bridge.Money), Past: past}
 	p.Window, _ = bridge.ParseWindow(cfg.Policy.CallWindow) // checked by config
+	for _, route := range cfg.Routing {
+		if host, desk := strings.CutPrefix(route.Match, "sip:"); desk {
+			p.Desks = append(p.Desks, host)
+		}
+	}
 	for _, name := range cfg.TrunkNames() {
 		if amount, _, limited := strings.Cut(cfg.Trunks[name].Limits.DailySpend, " "); limited {
 			p.DailySpend[name], _ = bridge.ParseMoney(amount) // likewise

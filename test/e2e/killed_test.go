@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,7 +93,7 @@ func TestKilledAtRandom(t *testing.T) {
 	go func() { callers.Wait(); close(over) }()
 	kills := s.killUntil(over)
 
-	s.until("it is ready", s.ready)
+	s.until("it is ready", s.comesUp)
 	for _, leg := range c.Calls() {
 		s.until("the leg to "+leg.Number+" is over", func() bool {
 			final, acked, byes, sent := leg.Fate()
@@ -180,7 +181,16 @@ func (s *server) stubborn(rep, n int) (id string) {
 	}
 }
 
-func (s *server) ready() bool {
+// comesUp reports whether the process is ready. One that found its port taken, by a
+// test that looked for a free one just then, is started again.
+func (s *server) comesUp() bool {
+	var status syscall.WaitStatus
+	if pid, err := syscall.Wait4(s.process.Process.Pid, &status, syscall.WNOHANG, nil); err == nil && pid > 0 {
+		if !strings.HasSuffix(strings.TrimSpace(s.log.String()), "address already in use") {
+			s.Fatal("it ended by itself")
+		}
+		s.launch()
+	}
 	code, _, err := s.try("GET", "/readyz", "")
 	return err == nil && code == 200
 }
@@ -194,7 +204,7 @@ func (s *server) killUntil(over chan struct{}) (kills int) {
 		if kills%5 == 4 {
 			life /= 10 // while it starts
 		} else {
-			s.until("it is ready", s.ready)
+			s.until("it is ready", s.comesUp)
 		}
 		select {
 		case <-over:
