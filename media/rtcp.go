@@ -6,8 +6,6 @@ import (
 	mathrand "math/rand/v2"
 	"net/netip"
 	"time"
-
-	"github.com/pion/rtcp"
 )
 
 const (
@@ -76,19 +74,13 @@ func (s *Stream) sendReport(now time.Time, bye bool) {
 	if !s.agreed || !to.IsValid() || to.Addr().IsUnspecified() || bye && r.begun.IsZero() {
 		return
 	}
-	packets := []rtcp.Packet{s.ownReport(now), rtcp.NewCNAMESourceDescription(s.ssrc, r.cname)}
-	if bye {
-		packets = append(packets, &rtcp.Goodbye{Sources: []uint32{s.ssrc}})
-	}
-	b, err := rtcp.Marshal(packets)
-	if err != nil {
-		s.log.Error("media: report not made", "err", err)
-		return
-	}
 	if r.begun.IsZero() {
 		r.begun = now
 	}
-	if b, err = s.cipher.sealReport(b); err == nil {
+	report := s.ownReport(now)
+	report.bye = bye
+	b, err := s.cipher.sealReport(report.append(s.scratch[:0]))
+	if err == nil {
 		_, err = conn.WriteToUDPAddrPort(b, to)
 	}
 	if err != nil {
@@ -112,24 +104,25 @@ func (s *Stream) reportTo() netip.AddrPort {
 }
 
 // ownReport is an SR, or an RR where nothing was sent since the last.
-func (s *Stream) ownReport(now time.Time) rtcp.Packet {
-	blocks := s.in.reception(now)
+func (s *Stream) ownReport(now time.Time) report {
 	r := &s.in.reports
-	if s.sent == r.sent {
-		return &rtcp.ReceiverReport{SSRC: s.ssrc, Reports: blocks}
+	own := report{ssrc: s.ssrc, cname: r.cname, sends: s.sent != r.sent}
+	own.block, own.hears = s.in.reception(now)
+	if own.sends {
+		r.sent = s.sent
+		own.sender = sender{
+			ntp: ntp(now), ts: s.out.ts + ticks(now.Sub(s.out.at)),
+			packets: uint32(s.sent), octets: uint32(s.sentBytes),
+		}
 	}
-	r.sent = s.sent
-	return &rtcp.SenderReport{
-		SSRC: s.ssrc, NTPTime: ntp(now), RTPTime: s.out.ts + ticks(now.Sub(s.out.at)),
-		PacketCount: uint32(s.sent), OctetCount: uint32(s.sentBytes), Reports: blocks,
-	}
+	return own
 }
 
 // reception is what was heard of the stream that is believed (RFC 3550 §A.3).
-func (in *inbound) reception(now time.Time) []rtcp.ReceptionReport {
+func (in *inbound) reception(now time.Time) (heard block, ok bool) {
 	t, r := &in.tally, &in.reports
 	if !t.begun {
-		return nil
+		return heard, false
 	}
 	s := t.stats()
 	expected, received := s.Expected, s.Received+s.Duplicate
@@ -138,15 +131,15 @@ func (in *inbound) reception(now time.Time) []rtcp.ReceptionReport {
 		fraction = min(uint64(missing)<<8/(expected-r.expected), 255)
 	}
 	r.expected, r.received = expected, received
-	block := rtcp.ReceptionReport{
-		SSRC: t.ssrc, FractionLost: uint8(fraction), TotalLost: uint32(min(s.Lost-t.lostBefore, 0x7fffff)),
-		LastSequenceNumber: t.highest, Jitter: uint32(t.jitter16 >> 4),
+	heard = block{
+		ssrc: t.ssrc, fraction: uint8(fraction), lost: uint32(min(s.Lost-t.lostBefore, 0x7fffff)),
+		highest: t.highest, jitter: uint32(t.jitter16 >> 4),
 	}
 	if r.lastSSRC == t.ssrc && !r.lastAt.IsZero() {
-		block.LastSenderReport = r.last
-		block.Delay = uint32(now.Sub(r.lastAt).Seconds() * 65536)
+		heard.last = r.last
+		heard.delay = uint32(now.Sub(r.lastAt).Seconds() * 65536)
 	}
-	return []rtcp.ReceptionReport{block}
+	return heard, true
 }
 
 // ntp is a time as NTP has it: seconds since 1900, and 2^32nds of one.
@@ -186,20 +179,20 @@ func (s *Stream) learn(now time.Time, b []byte, from netip.AddrPort) {
 		in.tally.Rejected[rejectSRTP]++
 		return
 	}
-	packets, err := rtcp.Unmarshal(b)
-	if err != nil {
+	if !isReports(b) {
 		in.tally.Rejected[rejectVersion]++
 		return
 	}
-	for _, p := range packets {
-		switch p := p.(type) {
-		case *rtcp.SenderReport:
-			if p.SSRC == in.tally.ssrc {
-				r.last, r.lastAt, r.lastSSRC = middle(p.NTPTime), now, p.SSRC
-			}
-			s.learnBlocks(now, p.Reports)
-		case *rtcp.ReceiverReport:
-			s.learnBlocks(now, p.Reports)
+	for len(b) > 0 {
+		var p rtcpPacket
+		if p, b, _ = nextRTCP(b); p.kind != rtcpSR && p.kind != rtcpRR {
+			continue
+		}
+		if p.kind == rtcpSR && p.source() == in.tally.ssrc {
+			r.last, r.lastAt, r.lastSSRC = middle(p.sent()), now, p.source()
+		}
+		for i := range int(p.count) {
+			s.learnBlock(now, p.block(i))
 		}
 	}
 	if s.pool.cfg.Symmetric {
@@ -207,34 +200,32 @@ func (s *Stream) learn(now time.Time, b []byte, from netip.AddrPort) {
 	}
 }
 
-// learnBlocks takes what the far end heard of us.
-func (s *Stream) learnBlocks(now time.Time, blocks []rtcp.ReceptionReport) {
+// learnBlock takes what the far end heard of us.
+func (s *Stream) learnBlock(now time.Time, heard block) {
 	in := &s.in
-	for _, block := range blocks {
-		if block.SSRC != s.ssrc {
-			continue
-		}
-		s.mu.Lock()
-		s.countSent()
-		sent := s.sent
-		s.mu.Unlock()
-		lost := uint64(block.TotalLost)
-		if lost >= 1<<23 { // negative: more came than was sent, as copies
-			lost = 0
-		}
-		far := &in.tally.Far
-		far.Reports++
-		far.Lost, far.Jitter = lost, time.Duration(block.Jitter)*time.Second/sampleRate
-		far.Loss = 0
-		if sent > 0 {
-			far.Loss = min(1, float64(lost)/float64(sent))
-		}
-		if block.LastSenderReport == 0 || in.reports.begun.IsZero() {
-			continue
-		}
-		trip := time.Duration(middle(ntp(now))-block.LastSenderReport-block.Delay) * time.Second / 65536
-		if trip < longestTrip && trip <= now.Sub(in.reports.begun)+time.Millisecond {
-			in.tally.RTT = trip
-		}
+	if heard.ssrc != s.ssrc {
+		return
+	}
+	s.mu.Lock()
+	s.countSent()
+	sent := s.sent
+	s.mu.Unlock()
+	lost := uint64(heard.lost)
+	if lost >= 1<<23 { // negative: more came than was sent, as copies
+		lost = 0
+	}
+	far := &in.tally.Far
+	far.Reports++
+	far.Lost, far.Jitter = lost, time.Duration(heard.jitter)*time.Second/sampleRate
+	far.Loss = 0
+	if sent > 0 {
+		far.Loss = min(1, float64(lost)/float64(sent))
+	}
+	if heard.last == 0 || in.reports.begun.IsZero() {
+		return
+	}
+	trip := time.Duration(middle(ntp(now))-heard.last-heard.delay) * time.Second / 65536
+	if trip < longestTrip && trip <= now.Sub(in.reports.begun)+time.Millisecond {
+		in.tally.RTT = trip
 	}
 }

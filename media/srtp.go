@@ -69,7 +69,7 @@ func (c *cipher) openReport(b []byte) (clear []byte, ok bool) {
 	if c == nil {
 		return b, true
 	}
-	clear, err := c.context.DecryptRTCP(nil, b, nil)
+	clear, err := c.context.DecryptRTCP(c.buffer, b, nil)
 	return clear, err == nil
 }
 
@@ -77,5 +77,5 @@ func (c *cipher) sealReport(b []byte) ([]byte, error) {
 	if c == nil {
 		return b, nil
 	}
-	return c.context.EncryptRTCP(nil, b, nil)
+	return c.context.EncryptRTCP(c.buffer, b, nil)
 }

@@ -671,7 +671,7 @@ func (s sink) LocalAddr() net.Addr                                        { retu
 func (s sink) Close() error                                               { close(s.gone); return nil }
 
 // pair is two streams that are joined, one PCMU, and what brings a packet in.
-func pair(t testing.TB, codec Codec) (relay func()) {
+func pair(t testing.TB, codec Codec) (a, b *Stream, relay func()) {
 	pool, err := NewPool(Config{
 		Listen: func(netip.AddrPort) (PacketConn, error) { return sink{make(chan struct{})}, nil },
 		Bind:   netip.MustParseAddr("10.0.0.1"), MinPort: 20000, MaxPort: 20007,
@@ -681,8 +681,7 @@ func pair(t testing.TB, codec Codec) (relay func()) {
 	}
 	t.Cleanup(func() { _ = pool.Close() })
 	side := Side{Address: pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA}, EventPT: 101}
-	a, b, err := pool.OpenPair(side, side)
-	if err != nil {
+	if a, b, err = pool.OpenPair(side, side); err != nil {
 		t.Fatal(err)
 	}
 	far := netip.MustParseAddrPort("192.0.2.1:4000")
@@ -692,28 +691,52 @@ func pair(t testing.TB, codec Codec) (relay func()) {
 		}
 	}
 	Join(a, b)
-	packet := append([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, make([]byte, frameSamples)...)
-	seq := uint16(0)
-	return func() {
+	original := append([]byte{0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, make([]byte, frameSamples)...)
+	packet, seq, now := make([]byte, len(original)), uint16(0), time.Unix(0, 0)
+	return a, b, func() {
+		copy(packet, original)
 		seq++
+		now = now.Add(frameTime)
 		binary.BigEndian.PutUint16(packet[2:], seq)
 		binary.BigEndian.PutUint32(packet[4:], uint32(seq)*frameSamples)
-		a.packet(time.Time{}, packet, far)
+		a.packet(now, packet, far)
 	}
 }
 
 func TestRelayDoesNotAllocate(t *testing.T) {
 	for _, codec := range []Codec{PCMU, PCMA} {
-		if n := testing.AllocsPerRun(1000, pair(t, codec)); n != 0 {
+		_, b, relay := pair(t, codec)
+		if n := testing.AllocsPerRun(1000, relay); n != 0 {
 			t.Errorf("PCMU to %v: %v allocations a packet", codec, n)
 		}
+		if b.Stats().Sent < 1000 {
+			t.Errorf("PCMU to %v: %d packets were relayed", codec, b.Stats().Sent)
+		}
+	}
+}
+
+func TestReportsDoNotAllocate(t *testing.T) {
+	a, b, relay := pair(t, PCMU)
+	relay()
+	now, theirs := time.Unix(0, 0), words(1, 200, 1, 2, 3, 4, 5, 6, a.ssrc, 0, 3, 4, 5, 6)
+	if n := testing.AllocsPerRun(1000, func() {
+		relay()
+		a.report()
+		b.report()
+		now = now.Add(time.Second)
+		a.control(now, theirs, described)
+	}); n != 0 {
+		t.Errorf("%v allocations a report", n)
+	}
+	if far := a.Stats().Far; far.Reports < 1000 || a.in.reports.begun.IsZero() || b.in.reports.begun.IsZero() {
+		t.Errorf("%d reports were read, and ours begun at %v and %v", far.Reports, a.in.reports.begun, b.in.reports.begun)
 	}
 }
 
 func BenchmarkRelay(b *testing.B) {
 	for _, codec := range []Codec{PCMU, PCMA} {
 		b.Run("PCMU to "+codec.String(), func(b *testing.B) {
-			relay := pair(b, codec)
+			_, _, relay := pair(b, codec)
 			b.ReportAllocs()
 			for b.Loop() {
 				relay()
