@@ -124,6 +124,12 @@ func (r *rig) signedIn(rep string) []string {
 	if res, body := r.do("POST", "/signin", token, form...); res.StatusCode != 403 || body["code"] != "link_expired" {
 		r.Errorf("the link again: %d %v", res.StatusCode, body)
 	}
+	if res, _ := r.do("POST", "/signin", token, append(form, "Accept", "text/html,*/*")...); res.StatusCode != 403 || !strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
+		r.Errorf("the link again, in a browser: %d %s", res.StatusCode, res.Header.Get("Content-Type"))
+	}
+	if res, _ := r.do("POST", "/signin", token, append(form, "Cookie", cookie.Name+"="+cookie.Value)...); res.StatusCode != 303 || len(res.Cookies()) != 0 {
+		r.Errorf("the link again, by who used it: %d", res.StatusCode)
+	}
 	return []string{"Authorization", "", "Cookie", cookie.Name + "=" + cookie.Value, "Sec-Fetch-Site", "same-origin"}
 }
 

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"tandem/store"
@@ -48,18 +49,35 @@ func (s *Server) publicURL(r *http.Request) string {
 }
 
 // The link opens a page whose button uses it up: what previews links must not.
-var signInPage = template.Must(template.New("signin").Parse(`<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Sign in</title>
-<form method="post" action="/signin"><input type="hidden" name="token" value="{{.}}">
-<p>Open your dialer on this device?</p><button autofocus>Open</button></form></html>
+// Without a token it says that the link is no good.
+var signInPage = template.Must(template.New("signin").Funcs(template.FuncMap{
+	"hours": func() int { return int(store.SessionLife.Hours()) },
+}).Parse(`<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Sign in to Tandem</title>
+<link rel="icon" href="/app/icon.svg"><link rel="stylesheet" href="/app/app.css">
+<header id="bar"><img class="mark" src="/app/icon.svg" alt="" width="32" height="32"><p>Tandem</p></header>
+<main><section class="alone">
+{{if .}}<h1>Open your dialer on this device?</h1>
+<p class="field">You stay signed in here for {{hours}} hours. The link works once.</p>
+<form method="post" action="/signin"><input type="hidden" name="token" value="{{.}}"><button class="go wide" autofocus>Open</button></form>
+{{else}}<h1>This link does not work any more</h1>
+<p>It was used already, or is too old. Ask for a new one where this came from, or open Tandem from your CRM.</p>
+{{end}}</section></main></html>
 `))
+
+// showSignIn writes the page.
+func showSignIn(w http.ResponseWriter, status int, token string) error {
+	head := w.Header()
+	head.Set("Content-Type", "text/html; charset=utf-8")
+	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'") // in a frame the token comes by a message
+	head.Set("Referrer-Policy", "no-referrer")
+	w.WriteHeader(status)
+	return signInPage.Execute(w, token)
+}
 
 // signInForm is GET /signin.
 func (s *Server) signInForm(w http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; form-action 'self'; frame-ancestors 'none'") // in a frame the token comes by a message
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	return nil, signInPage.Execute(w, r.URL.Query().Get("token"))
+	return nil, showSignIn(w, http.StatusOK, r.URL.Query().Get("token"))
 }
 
 // signIn is POST /signin: the link becomes a session.
@@ -67,6 +85,15 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request, _ *caller) (*ans
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	session, expires, err := s.Store.OpenSession(r.Context(), r.PostFormValue("token"))
 	if errors.Is(err, store.ErrNotFound) {
+		cookie, none := r.Cookie(sessionCookie)
+		if none == nil {
+			if _, err := s.Store.SessionRep(r.Context(), cookie.Value); err == nil {
+				return &answer{status: http.StatusSeeOther, header: map[string]string{"Location": "/"}}, nil // signed in by it before
+			}
+		}
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			return nil, showSignIn(w, http.StatusForbidden, "")
+		}
 		return nil, refuse("link_expired", "Ask for a new one where this came from.")
 	}
 	if err != nil {

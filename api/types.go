@@ -27,6 +27,7 @@ type Call struct {
 	To              string            `json:"to"`
 	ToDisplay       string            `json:"to_display"`
 	ToExtension     *string           `json:"to_extension"`
+	ContactName     *string           `json:"contact_name"`
 	CallerID        string            `json:"caller_id"`
 	Legs            Legs              `json:"legs"`
 	TalkSeconds     int               `json:"talk_seconds"`
@@ -82,6 +83,8 @@ type Quality struct {
 	JitterMS  *float64 `json:"jitter_ms"`
 	LossRatio *float64 `json:"loss_ratio"`
 	RTTMS     *float64 `json:"rtt_ms"`
+
+	Series []bridge.Heard `json:"series"` // over time
 }
 
 // Event is one thing that happened, with the whole call or rep after it.
@@ -115,7 +118,7 @@ func callJSON(r *bridge.Record, now time.Time) Call {
 	c := Call{
 		ID: r.ID, Object: "call", Kind: r.Asked.Kind, RepID: orNull(r.Asked.RepID), RepExternalID: orNull(r.Asked.RepExternal), Status: r.Status, ReachedProspect: r.ReachedProspect,
 		Flags: r.Flags, Presses: r.Presses, Banner: banner(r, now),
-		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), CallerID: r.Asked.CallerID,
+		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), ContactName: orNull(r.Asked.ContactName), CallerID: r.Asked.CallerID,
 		Legs:        Legs{legJSON(&r.Rep, now), legJSON(&r.Prospect, now)},
 		TalkSeconds: int(r.Talk(now) / time.Second), Metadata: r.Metadata, Disposition: orNull(r.Disposition), Notes: orNull(r.Notes), Sequence: r.Sequence,
 		Cost:      costJSON(r, now),
@@ -152,7 +155,10 @@ func legJSON(l *bridge.Leg, now time.Time) Leg {
 		leg.Hangup = &Hangup{Cause: h.Cause, SIPCode: orNull(h.SIPCode), Q850: orNull(h.Q850), Text: orNull(h.Text)}
 	}
 	if q := l.Quality; q != nil {
-		leg.Quality = &Quality{MOS: orNull(q.MOS), JitterMS: &q.JitterMS, LossRatio: &q.LossRatio, RTTMS: orNull(q.RTTMS)}
+		leg.Quality = &Quality{MOS: orNull(q.MOS), JitterMS: &q.JitterMS, LossRatio: &q.LossRatio, RTTMS: orNull(q.RTTMS), Series: q.Series}
+		if q.Series == nil {
+			leg.Quality.Series = []bridge.Heard{}
+		}
 	}
 	return leg
 }

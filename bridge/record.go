@@ -142,6 +142,15 @@ type Quality struct {
 	FarMOS       float64 `json:"far_mos,omitempty"`
 	FarJitterMS  float64 `json:"far_jitter_ms,omitempty"`
 	FarLossRatio float64 `json:"far_loss_ratio,omitempty"`
+
+	Series []Heard `json:"series,omitempty"` // over time, the oldest first; at most 60
+}
+
+// Heard is what was heard of a leg from the one before it until then.
+type Heard struct {
+	UntilMS   int64   `json:"until_ms"` // since the leg was first heard
+	LossRatio float64 `json:"loss_ratio"`
+	JitterMS  float64 `json:"jitter_ms"`
 }
 
 // Leg is what is known of one leg. Times that have not come are zero.

@@ -127,20 +127,25 @@ func (c *call) legOver(side Side, end End) {
 	if side == Prospect {
 		sound = c.prospect
 	}
-	c.say(Event{Type: CallUpdated, Side: side, Hangup: hangup, Quality: quality(sound.Stats())})
+	c.say(Event{Type: CallUpdated, Side: side, Hangup: hangup, Quality: quality(sound.Stats(), sound.Intervals())})
 }
 
 // quality is what a leg sounded like; nil where nothing was ever heard or said.
-func quality(s media.Stats) *Quality {
+func quality(s media.Stats, intervals []media.Interval) *Quality {
 	if s.Received == 0 && s.Sent == 0 {
 		return nil
 	}
 	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 	mos, _ := s.MOS()
 	far, _ := s.FarMOS()
+	series := make([]Heard, len(intervals))
+	for i, in := range intervals {
+		series[i] = Heard{UntilMS: in.Until.Milliseconds(), LossRatio: in.Loss(), JitterMS: ms(in.Jitter)}
+	}
 	return &Quality{
 		MOS: mos, JitterMS: ms(s.Jitter), LossRatio: s.Loss(), MaxGapMS: ms(s.MaxGap), Received: s.Received, Sent: s.Sent,
 		RTTMS: ms(s.RTT), FarMOS: far, FarJitterMS: ms(s.Far.Jitter), FarLossRatio: s.Far.Loss,
+		Series: series,
 	}
 }
 

@@ -58,6 +58,7 @@ type inbound struct {
 	pressed pressed // the event that came last
 	muted   pressed // the one that began before Join
 
+	series      series
 	reports     reports
 	reportsFrom netip.AddrPort // where the far end said its reports come from
 }

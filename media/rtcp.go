@@ -46,7 +46,7 @@ func soon() time.Duration {
 	return reportEvery/2 + time.Duration(mathrand.Int64N(int64(reportEvery)))
 }
 
-// report sends a report, has the metrics brought up to date, and comes again.
+// report sends a report, has metrics and series brought up to date, and comes again.
 func (s *Stream) report() {
 	now := time.Now()
 	s.inMu.Lock()
@@ -60,6 +60,7 @@ func (s *Stream) report() {
 	}
 	s.sendReport(now, false)
 	s.meter.sample(now, s.stats())
+	s.in.sample(now)
 	s.in.reports.timer.Reset(soon())
 }
 

@@ -9,7 +9,9 @@ import (
 	"html"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -24,19 +26,41 @@ type Config struct {
 
 // asset is one file as it is served.
 type asset struct {
+	name string // with the ending that tells what it is
 	body []byte
 	etag string
 }
 
 // Handler serves the page. It is safe for concurrent use.
 type Handler struct {
-	assets map[string]asset // by path
-	policy string
+	assets     map[string]asset // by path
+	policy     string
+	salesforce string // the policy of the page in a Salesforce org
 }
 
 // pages are the paths at which something other than their own name is served.
 // /dial is where the browser sends tel: links (registerProtocolHandler).
-var pages = map[string]string{"/": "index.html", "/dial": "index.html", "/wallboard": "wall.html"}
+var pages = map[string]string{
+	"/": "index.html", "/dial": "index.html", "/wallboard": "wall.html",
+	"/embed/hubspot": "index.html", salesforcePage: "index.html",
+}
+
+const salesforcePage = "/embed/salesforce"
+
+// salesforces are the domains of Salesforce orgs.
+var salesforces = []string{".force.com", ".salesforce.com"}
+
+// scriptsOf are those origins that are Salesforce orgs: their Open CTI script is
+// loaded into the page, which no other page around ours may do.
+func scriptsOf(origins []string) (orgs []string) {
+	for _, origin := range origins {
+		at, err := url.Parse(origin)
+		if err == nil && slices.ContainsFunc(salesforces, func(domain string) bool { return strings.HasSuffix(at.Hostname(), domain) }) {
+			orgs = append(orgs, origin)
+		}
+	}
+	return orgs
+}
 
 // New returns a Handler for Paths.
 func New(cfg Config) (*Handler, error) {
@@ -44,7 +68,9 @@ func New(cfg Config) (*Handler, error) {
 	if len(cfg.FrameAncestors) > 0 {
 		ancestors = strings.Join(cfg.FrameAncestors, " ")
 	}
-	h := &Handler{assets: make(map[string]asset), policy: "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors " + ancestors}
+	h := &Handler{assets: make(map[string]asset)}
+	h.policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors " + ancestors
+	h.salesforce = strings.Join(append([]string{h.policy + "; script-src 'self'"}, scriptsOf(cfg.FrameAncestors)...), " ")
 	err := fs.WalkDir(files, "page", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -57,7 +83,11 @@ func New(cfg Config) (*Handler, error) {
 			body = bytes.ReplaceAll(body, []byte("{{parents}}"), []byte(html.EscapeString(strings.Join(cfg.FrameAncestors, " "))))
 		}
 		sum := sha256.Sum256(body)
-		h.assets["/app/"+strings.TrimPrefix(name, "page/")] = asset{body, `"` + hex.EncodeToString(sum[:8]) + `"`}
+		at := "/app/" + strings.TrimPrefix(name, "page/")
+		if embed, is := strings.CutPrefix(name, "page/embed/"); is {
+			at = "/embed/" + embed
+		}
+		h.assets[at] = asset{path.Base(name), body, `"` + hex.EncodeToString(sum[:8]) + `"`}
 		return nil
 	})
 	if err != nil {
@@ -71,7 +101,7 @@ func New(cfg Config) (*Handler, error) {
 
 // Paths are the patterns, for http.ServeMux, of all that Handler serves.
 func (h *Handler) Paths() []string {
-	return []string{"GET /{$}", "GET /dial", "GET /wallboard", "GET /app/"}
+	return []string{"GET /{$}", "GET /dial", "GET /wallboard", "GET /app/", "GET /embed/"}
 }
 
 // ServeHTTP answers with a file of the page, or with 404.
@@ -81,15 +111,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	name := r.URL.Path
-	if page, ok := pages[name]; ok {
-		name = page
+	policy := h.policy
+	if r.URL.Path == salesforcePage {
+		policy = h.salesforce
 	}
 	head := w.Header()
-	head.Set("Content-Security-Policy", h.policy)
+	head.Set("Content-Security-Policy", policy)
 	head.Set("Referrer-Policy", "no-referrer")
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Cache-Control", "no-cache") // asked for again each time, and answered 304
 	head.Set("ETag", found.etag)
-	http.ServeContent(w, r, path.Base(name), time.Time{}, bytes.NewReader(found.body))
+	http.ServeContent(w, r, found.name, time.Time{}, bytes.NewReader(found.body))
 }

@@ -2,22 +2,27 @@ package page
 
 import (
 	"bytes"
+	"context"
 	"html/template"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
+	"strings"
 	"testing"
 
 	"tandem/cmd/app"
 	"tandem/store"
 )
 
-// crm is a web site of somebody else's, with examples/embed/index.html on it and a
+// crm is a web site of somebody else's, with the pages of examples/embed on it and a
 // backend that has the API key.
 type crm struct {
 	origin      string // by a name of its own: another site than tandem's
+	org         string // the same by the name of a Salesforce org, which the test's browser resolves
 	tandem, key string
+	stop        func(ctx context.Context) error
 }
 
 func newCRM(t *testing.T) *crm {
@@ -32,38 +37,69 @@ func newCRM(t *testing.T) *crm {
 	}
 	c := &crm{origin: "http://localhost:" + port}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", c.page)
+	mux.HandleFunc("GET /{$}", c.page("index.html"))
+	for _, name := range []string{"hubspot.html", "messages.html", "salesforce.html"} {
+		mux.HandleFunc("GET /"+name, c.page(name))
+	}
+	file := func(at, name string) {
+		mux.HandleFunc("GET "+at, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) })
+	}
+	file("/calling-extensions-sdk.js", "node_modules/@hubspot/calling-extensions-sdk/dist/main.esm.js")
+	file("/support/api/62.0/lightning/opencti_min.js", "opencti.js")
+	mux.HandleFunc("POST /drain", func(w http.ResponseWriter, _ *http.Request) {
+		go func() {
+			if err := c.stop(context.Background()); err != nil {
+				t.Errorf("drained: %v", err)
+			}
+		}()
+		w.WriteHeader(http.StatusNoContent)
+	})
 	mux.HandleFunc("POST /tandem-token", c.token)
 	server := &http.Server{Handler: mux}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
+	secure := httptest.NewTLSServer(mux) // browsers know that such an org speaks nothing else
+	t.Cleanup(secure.Close)
+	_, port, err = net.SplitHostPort(secure.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.org = "https://acme.lightning.force.com:" + port
 	return c
 }
 
 // serve gives it the tandem it is to use.
-func (c *crm) serve(t *testing.T, a *app.App) {
+func (c *crm) serve(t *testing.T, a *app.App, stop func(ctx context.Context) error) {
 	t.Helper()
 	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "crm", Scopes: []string{"reps:sessions"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.stop = stop
 	c.tandem, c.key = "http://"+a.HTTP.String(), key
 }
 
-func (c *crm) page(w http.ResponseWriter, _ *http.Request) {
-	text, err := os.ReadFile("../../examples/embed/index.html")
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+// page serves an example, with this tandem in the place of the one it names.
+func (c *crm) page(name string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		text, err := os.ReadFile("../../examples/embed/" + name)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		page := bytes.ReplaceAll(text, []byte("https://bridge.example.com"), []byte(template.HTMLEscapeString(c.tandem)))
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(page)
 	}
-	page := bytes.ReplaceAll(text, []byte("https://bridge.example.com"), []byte(template.HTMLEscapeString(c.tandem)))
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(page)
 }
 
 // token is what a CRM's backend does for its rep who is signed in there.
-func (c *crm) token(w http.ResponseWriter, _ *http.Request) {
-	req, err := http.NewRequest("POST", c.tandem+"/v1/reps/ext:eva/sessions", nil)
+func (c *crm) token(w http.ResponseWriter, r *http.Request) {
+	rep := "eva"
+	if strings.HasSuffix(r.Referer(), "/messages.html") {
+		rep = "mia"
+	}
+	req, err := http.NewRequest("POST", c.tandem+"/v1/reps/ext:"+rep+"/sessions", nil)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,7 +23,10 @@ import (
 	"tandem/test/carrier"
 )
 
-var update = flag.Bool("update", false, "keep the pictures in screens/")
+var (
+	update = flag.Bool("update", false, "keep the pictures in screens/")
+	story  = flag.String("story", "", "play only this one of stories/")
+)
 
 const settings = `version: 1
 sip: {listen: ["udp://127.0.0.1:0"]}
@@ -29,52 +34,87 @@ media: {rtp_ports: 40000-40999}
 numbers: {default_region: US, allow: ["+1202555"]}
 trunks:
   simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199"]}
-http: {listen: "127.0.0.1:0", frame_ancestors: ["%s"]}
+http: {listen: "127.0.0.1:0", frame_ancestors: [%s]}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
 `
 
-// start makes a tandem with a simulated trunk.
-func start(t testing.TB, crm string, speed float64) *app.App {
+// start makes a tandem with a simulated trunk. stop has it drain first.
+func start(t testing.TB, ancestors []string, speed float64) (a *app.App, stop func(ctx context.Context) error) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	trunk, err := carrier.Open(conn, carrier.Options{Speed: speed, ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
+	trunk, err := carrier.Open(conn, carrier.Options{Speed: speed, Script: script, ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
 		return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = trunk.Close() })
-	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), crm, filepath.Join(t.TempDir(), "t.db"))
+	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), `"`+strings.Join(ancestors, `", "`)+`"`, filepath.Join(t.TempDir(), "t.db"))
 	cfg, problems := config.Read("the test's configuration", text, nil)
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
 	}
-	a, err := app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	a, err = app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
+	}
+	var once sync.Once
+	stop = func(ctx context.Context) (err error) {
+		once.Do(func() { err = a.Stop(ctx) })
+		return err
 	}
 	t.Cleanup(func() {
 		now, cancel := context.WithCancel(context.Background())
 		cancel()
-		if err := a.Stop(now); err != nil {
+		if err := stop(now); err != nil {
 			t.Error(err)
 		}
 	})
-	return a
+	return a, stop
 }
 
-// links signs reps in: ben has no number yet, all others a phone that presses 1.
+// script is the simulated trunk's. A number's last two digits say what it does, as
+// those of the carrier's own, so that each rep has a number to themselves; 20 is a
+// prospect who talks for as long as we like.
+func script(number string) carrier.Script {
+	if !strings.HasSuffix(number, "20") {
+		return carrier.Magic("20255501" + number[len(number)-2:])
+	}
+	return func(c *carrier.Call) {
+		c.Ring()
+		if c.Wait(time.Second) {
+			c.Answer(carrier.ProspectTone)
+			<-c.Over()
+		}
+	}
+}
+
+// phones are what the reps' phones do, where they do not press 1.
+var phones = map[string]int{
+	"ben": 0,  // has none yet
+	"dee": 14, // presses 2
+	"rob": 15, // does not answer
+	// Answer, and never press: what is asked of them is asked until it was looked at.
+	"ana": 13, "dark": 13, "eva": 13, "large": 13, "narrow": 13, "sal": 13,
+}
+
+// links signs reps in.
 func links(t testing.TB, a *app.App, names ...string) string {
 	t.Helper()
 	all := make(map[string]string)
 	for i, name := range names {
-		rep := store.Rep{ExternalID: name, Name: name, Region: "US", Number: fmt.Sprintf("+1202555011%d", 0), Display: "(202) 555-0110", Enabled: true, Trusted: true}
-		if name == "ben" {
-			rep = store.Rep{ExternalID: name, Name: name, Region: "US"}
+		rep := store.Rep{ExternalID: name, Name: strings.ToUpper(name[:1]) + name[1:], Region: "US"}
+		does, other := phones[name]
+		if !other {
+			does = 10
+		}
+		if does > 0 {
+			rep.Number, rep.Display = fmt.Sprintf("+1202555%d%d", 10+i, does), fmt.Sprintf("(202) 555-%d%d", 10+i, does)
+			rep.Enabled, rep.Trusted = true, true
 		}
 		kept, err := a.Store.CreateRep(t.Context(), rep)
 		if err != nil {
@@ -126,15 +166,16 @@ func TestEveryStateOfThePage(t *testing.T) {
 		screens = "screens"
 	}
 	crm := newCRM(t)
-	a := start(t, crm.origin, 1)
-	crm.serve(t, a)
-	t.Log(node(t, a, "drive.mjs", "CRM="+crm.origin, "SCREENS="+screens, "LINKS="+links(t, a, "ana", "ben", "eva", "narrow", "dark", "large")))
+	a, stop := start(t, []string{crm.origin, crm.org}, 1)
+	crm.serve(t, a, stop)
+	t.Log(node(t, a, "drive.mjs", "CRM="+crm.origin, "ORG="+crm.org, "SCREENS="+screens, "STORY="+*story,
+		"LINKS="+links(t, a, "ana", "ben", "dan", "dark", "dee", "din", "dot", "eva", "hal", "large", "mia", "narrow", "net", "rob", "sal", "tom")))
 }
 
 // BenchmarkPage prints what the page weighs, when it is first painted, and how
 // long after an event the alert says it.
 func BenchmarkPage(b *testing.B) {
-	a := start(b, "http://localhost:1", 4)
+	a, _ := start(b, []string{"http://localhost:1"}, 4)
 	var measured struct {
 		Weight          int
 		Paint, P50, P95 float64

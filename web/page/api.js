@@ -53,7 +53,7 @@ export const api = {
   // enter uses a sign-in token up; the session's cookie comes with the answer.
   enter: async (token) => {
     const res = await fetch('/signin', { method: 'POST', body: new URLSearchParams({ token }), redirect: 'manual' })
-    if (res.type !== 'opaqueredirect') throw new Problem({ code: 'link_expired', detail: text.signedOut })
+    if (res.type !== 'opaqueredirect') throw new Problem({ code: 'link_expired', detail: text.linkExpired })
   },
   leave: () => post('/signout'),
 }

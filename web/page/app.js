@@ -3,7 +3,7 @@ import { api } from './api.js'
 import { after } from './after.js'
 import { banner, link } from './banner.js'
 import { dialer } from './dialer.js'
-import { frame } from './frame.js'
+import { around } from './frame.js'
 import { live } from './live.js'
 import { recent } from './recent.js'
 import { settings } from './settings.js'
@@ -11,47 +11,9 @@ import { text } from './text.js'
 
 // The server is the truth: what is kept here is what it last said.
 let rep = null
-let call = null // the one that is up, else the one that ended last
+let call = null // the one that is up, else the one that ended last and is not done with
 let sure = false // Esc was pressed once
-
-const parts = {
-  dialer: dialer({ rep: () => rep, call: (to) => place(to), digit: (d) => send(() => api.digits(call.id, d)), toggle: () => attempt(() => parts.settings.toggle()) }),
-  settings: settings((now) => { rep = now; paint() }),
-  recent: recent((old) => place(old.to)),
-}
-const parent = frame({
-  token: (token) => api.enter(token).then(start, () => {}),
-  dial: (to, name, metadata) => {
-    if (!rep) return parent.signIn() // and nothing is dialled: they ask again once it is tandem.ready
-    parts.dialer.number(to)
-    place(to, name, metadata)
-  },
-  hangup: () => act('hangup'), toggle: () => attempt(() => parts.settings.toggle()),
-})
-
-const paint = () => {
-  for (const id of ['dialer', 'settings', 'recent']) show($(id), Boolean(rep))
-  if (!rep) return
-  banner(call, act)
-  parts.dialer.paint(rep, call)
-  parts.settings.paint(rep)
-  after(call?.status === 'ended' && call.kind === 'pass_through' ? call : null, (old) => place(old.to))
-}
-
-// take keeps what an event or an answer says of a call, unless it is old news.
-const take = (news) => {
-  if (call?.id === news.id && news.sequence < call.sequence) return
-  if (call && call.id !== news.id && call.status !== 'ended' && news.status === 'ended') return parts.recent.put(news)
-  call = news
-  sure = false
-  parts.recent.put(news)
-  parent.status(news)
-  if (news.status === 'ended' && news.kind === 'verification') {
-    parts.settings.tested(news)
-    attempt(() => parts.settings.reload())
-  }
-  paint()
-}
+let unfollow = () => {} // ends the stream of events
 
 // attempt says what went wrong where the rep looks, with what helps.
 const attempt = async (what) => {
@@ -76,18 +38,74 @@ const helpFor = (problem) => {
 
 const send = (what) => attempt(async () => { const news = await what(); if (news?.id) take(news) })
 const place = (to, name, metadata) => send(() => api.call({ rep_id: rep.id, to, contact_name: name, metadata }))
+const again = (old) => place(old.to, old.contact_name ?? undefined)
 const act = (what) => call && send(() => api[what](call.id))
 const prefill = (to) => { parts.dialer.number(to); $('to').focus() }
 
+const parts = {
+  dialer: dialer({ rep: () => rep, call: (to) => place(to), digit: (d) => send(() => api.digits(call.id, d)), toggle: () => attempt(() => parts.settings.toggle()) }),
+  settings: settings((now) => { rep = now; paint() }),
+  recent: recent(again),
+}
+
+const paint = () => {
+  const number = rep?.pass_through.number
+  $('main').toggleAttribute('data-setup', !number)
+  $('settings').classList.toggle('alone', !number)
+  show($('dialer'), Boolean(number))
+  show($('settings'), Boolean(rep))
+  show($('recent'), Boolean(number))
+  if (!rep) return
+  banner(call, !number ? text.setUpFirst : rep.pass_through.enabled ? text.ready(number) : text.off, act)
+  parts.dialer.paint(rep, call)
+  parts.settings.paint(rep)
+  after(call?.status === 'ended' && call.kind === 'pass_through' ? call : null, { again, done, noted: (now) => { call = now } })
+}
+
+// done puts away what ended.
+const done = () => {
+  parent.done(call)
+  call = null
+  paint()
+  $('to').focus()
+}
+
+// take keeps what an event or an answer says of a call, unless it is old news.
+const take = (news) => {
+  if (call?.id === news.id && news.sequence < call.sequence) return
+  if (call && call.id !== news.id) {
+    if (news.status === 'ended') return parts.recent.put(news)
+    if (call.status === 'ended') parent.done(call)
+  }
+  if (!call && news.status === 'ended') return parts.recent.put(news) // done with
+  call = news
+  sure = false
+  parts.recent.put(news)
+  parent.status(news)
+  if (news.status === 'ended' && news.kind === 'verification') {
+    parts.settings.tested(news)
+    if (news.outcome === 'completed') call = null // its verdict stands in the settings
+    attempt(() => parts.settings.reload())
+  }
+  paint()
+}
+
+// nobody shows how to sign in: within another page by a pasted link, for links
+// open in the browser's own tabs.
 const nobody = () => {
+  const framed = window.parent !== window
+  say($('sign-in-how'), framed ? text.signInFrame : text.signInPage)
+  show($('link-form'), framed)
   show($('sign-in'), true)
   parent.signIn()
 }
 
 const signedOut = () => {
+  unfollow()
   rep = null
   paint()
   nobody()
+  say($('status'), '')
   say($('alert'), text.signedOut)
 }
 
@@ -109,6 +127,18 @@ document.addEventListener('keydown', (e) => {
   say($('status'), text.sure)
 })
 
+$('link-form').addEventListener('submit', async (e) => {
+  e.preventDefault()
+  const pasted = $('sign-in-link').value.trim()
+  try {
+    await api.enter(new URLSearchParams(pasted.split('?')[1]).get('token') ?? pasted)
+    start()
+  } catch (problem) {
+    say($('sign-in-bad'), problem.message)
+  }
+})
+window.addEventListener('pagehide', () => { if (call?.status === 'ended') parent.done(call) })
+
 const start = async () => {
   try {
     await parts.settings.reload()
@@ -123,9 +153,20 @@ const start = async () => {
   parent.ready()
   const to = new URLSearchParams(location.search).get('to')
   if (to) prefill(decodeURIComponent(to).replace(/^(tel|callto):(\/\/)?/i, ''))
-  live({
+  unfollow()
+  unfollow = live({
     state: link, back: refresh,
     event: (e) => e.type.startsWith('call.') ? take(e.data) : attempt(() => parts.settings.reload()),
   })
 }
+
+const parent = await around({
+  token: async (token) => { await api.enter(token); start() },
+  dial: (to, name, metadata) => {
+    if (!rep) return parent.signIn() // and nothing is dialled: they ask again once it is tandem.ready
+    parts.dialer.number(to)
+    place(to, name, metadata)
+  },
+  hangup: () => act('hangup'), toggle: () => attempt(() => parts.settings.toggle()),
+})
 start()

@@ -1,6 +1,6 @@
 import { $, make, say, show } from './dom.js'
 import { api } from './api.js'
-import { text } from './text.js'
+import { money, text } from './text.js'
 
 const letters = { 2: 'ABC', 3: 'DEF', 4: 'GHI', 5: 'JKL', 6: 'MNO', 7: 'PQRS', 8: 'TUV', 9: 'WXYZ', 0: '+' }
 const pauseBeforeQuote = 400
@@ -14,7 +14,7 @@ export const dialer = (act) => {
   const keys = [...'123456789*0#'].map((d) => make('button', {
     type: 'button', 'aria-label': { '*': 'star', '#': 'pound' }[d],
     onclick: () => talking ? act.digit(d) : write(d),
-  }, d, ' ', make('small', {}, letters[d] ?? '')))
+  }, d, letters[d] ? ' ' : null, letters[d] ? make('small', {}, letters[d]) : null))
   $('keys').replaceChildren(...keys)
 
   const write = (d) => {
@@ -33,7 +33,7 @@ export const dialer = (act) => {
     quoting = setTimeout(async () => {
       try {
         const q = await api.quote(act.rep().id, to)
-        if ($('to').value.trim() === to && q.total_per_minute) say($('price'), text.price(q.currency, q.total_per_minute))
+        if ($('to').value.trim() === to && q.total_per_minute) say($('price'), text.price(money(q.currency, q.total_per_minute)))
       } catch { /* what is wrong with the number is said when it is called */ }
     }, pauseBeforeQuote)
   }
@@ -41,7 +41,6 @@ export const dialer = (act) => {
   // refuse says what the server would not do, with what helps as a button.
   const refuse = (problem, help) => {
     $('refused').replaceChildren(...(problem ? [make('p', {}, text.problems[problem.code] ?? problem.message), help].filter(Boolean) : []))
-    show($('refused'), Boolean(problem))
   }
 
   $('to').addEventListener('input', changed)
@@ -51,7 +50,6 @@ export const dialer = (act) => {
     e.preventDefault()
     if (!$('call').disabled && $('to').value.trim()) act.call($('to').value.trim())
   })
-  say($('to-help'), text.toHelp)
 
   return {
     refuse,
@@ -61,12 +59,14 @@ export const dialer = (act) => {
       const up = call && call.status !== 'ended'
       talking = Boolean(call?.banner.actions.includes('dtmf'))
       $('keys').setAttribute('aria-label', talking ? text.keysSend : text.keysDial)
+      say($('to-help'), talking ? text.keysSend : text.toHelp)
       $('pt').setAttribute('aria-checked', String(rep.pass_through.enabled))
-      say($('pt-phone'), rep.pass_through.number ? `••• ${rep.pass_through.number.slice(-4)}` : '')
-      const why = !rep.pass_through.number ? text.noNumber : rep.pass_through.enabled ? '' : text.off
+      say($('pt-phone'), text.rings(rep.pass_through.number))
+      const why = rep.pass_through.enabled ? '' : text.off
       say($('off'), why)
       show($('off'), why !== '')
       $('call').disabled = Boolean(up || why)
+      say($('call'), up ? text.onCall : text.call)
     },
   }
 }

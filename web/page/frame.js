@@ -1,18 +1,27 @@
-// frame is the page inside another, one of http.frame_ancestors, which speaks to
-// it by messages. In: tandem.token {token}, tandem.dial {to, name, metadata},
-// tandem.hangup, tandem.toggle. Out: tandem.signin when nobody is signed in,
-// tandem.ready once somebody is, tandem.status and tandem.ended {call}. Others
-// are neither heard nor told.
-export const frame = (act) => {
+// around is the page's way to what is around it: a page that speaks our messages,
+// HubSpot, or a Salesforce org. act is what those may ask for: token(token),
+// dial(to, name, metadata), hangup(), toggle(). They are told of signIn() when
+// nobody is signed in, ready() once somebody is, status(call) of each event of a
+// call, and done(call) once the rep has noted what there is to note of it.
+//
+// Only pages of http.frame_ancestors are heard or told.
+export const around = async (act) => {
   const allowed = document.querySelector('meta[name="tandem-parents"]').content.split(' ').filter(Boolean)
-  const tell = (message) => {
-    if (window.parent !== window) for (const origin of allowed) window.parent.postMessage(message, origin)
-  }
+  if (window.parent === window) return { signIn() {}, ready() {}, status() {}, done() {} }
+  const crm = location.pathname.match(/^\/embed\/(hubspot|salesforce)$/)?.[1]
+  return crm ? (await import(`/embed/${crm}.js`)).default(act, allowed) : frame(act, allowed)
+}
+
+// frame speaks our own messages. In: tandem.token {token}, tandem.dial {to, name,
+// metadata}, tandem.hangup, tandem.toggle. Out: tandem.signin, tandem.ready,
+// tandem.status {call}, and tandem.ended {call}.
+const frame = (act, allowed) => {
+  const tell = (message) => { for (const origin of allowed) window.parent.postMessage(message, origin) }
   window.addEventListener('message', (e) => {
     if (e.source !== window.parent || !allowed.includes(e.origin)) return
     const { type, to, name, metadata, token } = e.data ?? {}
     switch (type) {
-      case 'tandem.token': return act.token(String(token))
+      case 'tandem.token': return act.token(String(token)).catch(() => {}) // it asks again
       case 'tandem.dial': return act.dial(String(to ?? ''), name, metadata)
       case 'tandem.hangup': return act.hangup()
       case 'tandem.toggle': return act.toggle()
@@ -22,5 +31,6 @@ export const frame = (act) => {
     signIn: () => tell({ type: 'tandem.signin' }),
     ready: () => tell({ type: 'tandem.ready' }),
     status: (call) => tell({ type: call.status === 'ended' ? 'tandem.ended' : 'tandem.status', call }),
+    done() {},
   }
 }

@@ -3,7 +3,7 @@ const askEvery = 2_000
 
 // live follows the rep's events. on.event gets each one, on.back is called
 // whenever something may have been missed, on.state with live, reconnecting or
-// polling, on.over when the session is no more.
+// polling. What it returns ends it.
 export const live = (on) => {
   let stream, weak, asking, again, state
 
@@ -39,10 +39,17 @@ export const live = (on) => {
   }
 
   // A network that is gone does not end the stream by itself for minutes.
-  window.addEventListener('offline', () => { stream.close(); fail() })
-  window.addEventListener('online', open)
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) on.back() })
+  const over = new AbortController()
+  const { signal } = over
+  window.addEventListener('offline', () => { stream.close(); fail() }, { signal })
+  window.addEventListener('online', open, { signal })
+  document.addEventListener('visibilitychange', () => { if (!document.hidden) on.back() }, { signal })
   open()
+  return () => {
+    over.abort()
+    stream.close()
+    for (const timer of [weak, asking, again]) clearTimeout(timer)
+  }
 }
 
 // Server-sent events are heard by their names; one that is not known here has

@@ -1,11 +1,12 @@
-import { $, make, say } from './dom.js'
+import { $, make, say, show } from './dom.js'
 import { api } from './api.js'
-import { clock, text } from './text.js'
+import { clock, text, when } from './text.js'
 
 // settings is the rep's own part of the settings. changed is called with the rep
 // as the server keeps it.
 export const settings = (changed) => {
   let rep, etag
+  let verdict = '' // of the last test, until the number is another
 
   const change = async (patch) => {
     const answer = await api.change(patch, etag)
@@ -19,6 +20,7 @@ export const settings = (changed) => {
     if (typed === shown()) return say($('number-bad'), '')
     try {
       await change({ pass_through: { number: typed || null, enabled: Boolean(typed) } })
+      verdict = ''
       say($('number-bad'), '')
       say($('number-help'), text.saved(clock(Date.now())))
       $('number').value = shown()
@@ -27,6 +29,8 @@ export const settings = (changed) => {
       say($('number-bad'), problem.message)
     }
   }
+
+  const judge = (words) => say($('tested'), verdict = words)
 
   // shown is the number as people of its country write it.
   const shown = () => [rep.pass_through.number_display ?? rep.pass_through.number, rep.pass_through.extension].filter(Boolean).join(' x')
@@ -48,11 +52,11 @@ export const settings = (changed) => {
     }
   })
   $('test').addEventListener('click', async () => {
-    say($('tested'), text.testing)
+    judge(text.testing)
     try {
       await api.test()
     } catch (problem) {
-      say($('tested'), text.testFailed(problem.message))
+      judge(text.testFailed(problem.message))
     }
   })
   $('links').addEventListener('click', () => navigator.registerProtocolHandler('tel', `${location.origin}/dial?to=%s`))
@@ -60,11 +64,14 @@ export const settings = (changed) => {
 
   const paint = (now) => {
     rep = now
+    const first = !rep.pass_through.number
+    say($('settings-h'), first ? text.setUpH : text.settingsH)
+    for (const id of ['test-row', 'links']) show($(id), !first)
+    $('save').className = first ? 'go' : ''
     if (document.activeElement !== $('number')) $('number').value = shown()
     if (!$('number-help').textContent) say($('number-help'), text.numberHelp(text.example[rep.region] ?? '+1 415 555 0123'))
     const verified = rep.pass_through.verified_at
-    if (rep.pass_through.number) say($('tested'), verified ? text.verified(new Date(verified).toLocaleString()) : text.unverified)
-    $('test').disabled = !rep.pass_through.number
+    say($('tested'), verdict || (verified ? text.verified(when(verified)) : text.unverified))
     const ids = rep.allowed_caller_ids ?? []
     $('caller-id').replaceChildren(make('option', { value: '' }, text.anyCallerId),
       ...ids.map((id) => make('option', { value: id, selected: id === rep.caller_id }, id)))
@@ -75,6 +82,6 @@ export const settings = (changed) => {
     paint, reload,
     toggle: () => change({ pass_through: { enabled: !rep.pass_through.enabled } }),
     // tested tells how a verification call went.
-    tested: (call) => say($('tested'), call.outcome === 'completed' ? text.verified(clock(Date.now())) : text.testFailed(call.banner.text)),
+    tested: (call) => judge(call.outcome === 'completed' ? text.verified(when(call.ended_at)) : text.testFailed(call.banner.text)),
   }
 }

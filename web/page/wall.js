@@ -1,9 +1,10 @@
 import { $, make, say, show } from './dom.js'
-import { mmss, text } from './text.js'
+import { details, table } from './details.js'
+import { clock, mmss, text } from './text.js'
 
 const hour = 3600_000
 const trunksEvery = 5_000
-const statuses = ['queued', 'calling_rep', 'awaiting_confirmation', 'calling_prospect', 'in_progress']
+const listed = 50
 
 let key = sessionStorage.getItem('tandem-key')
 const calls = new Map() // of the last hour and those that are up, by id
@@ -14,29 +15,60 @@ const ask = async (path, accept = 'application/json', signal) => {
   return res
 }
 
-const table = (caption, head, lines) => make('table', {}, make('caption', { class: 'help' }, caption),
-  make('tr', {}, ...head.map((h) => make('th', { scope: 'col' }, h))),
-  ...lines.map(([first, ...rest]) => make('tr', {}, make('th', { scope: 'row' }, first), ...rest.map((cell) => make('td', {}, String(cell))))))
+const tile = (name, value) => make('div', {}, make('dt', {}, name), make('dd', {}, String(value)))
+
+// open shows what happened in one call, and what was said over SIP.
+const open = async (id) => {
+  try {
+    const [call, events] = await Promise.all([`/v1/calls/${id}`, `/v1/calls/${id}/events`].map(async (path) => (await ask(path)).json()))
+    const ladder = async () => { try { return await (await ask(`/v1/calls/${id}/trace`, 'text/plain')).text() } catch (problem) { return problem.message } }
+    say($('detail-h'), `${call.to_display} · ${id}`)
+    $('detail-of').replaceChildren(...await details(call, events.data, ladder))
+    show($('detail'), true)
+    $('detail').focus()
+  } catch (problem) {
+    say($('alert'), problem.message)
+  }
+}
+
+const stateOf = (c) => c.status === 'ended' ? make('span', { class: c.outcome === 'completed' ? 'good' : null }, c.outcome.replaceAll('_', ' ')) : text.statuses[c.status]
+
+const row = (c, now) => [
+  clock(c.created_at), c.rep_external_id ?? c.legs.rep.number, c.to_display, stateOf(c),
+  c.status === 'ended' ? c.talk_seconds ? mmss(c.talk_seconds) : '–' : mmss((now - Date.parse(c.created_at)) / 1000), c.legs.prospect.trunk ?? c.legs.rep.trunk ?? '–',
+  make('button', { type: 'button', class: 'quiet', 'data-call': c.id, 'aria-label': `${text.details}, ${c.to_display}`, onclick: () => open(c.id) }, text.details)]
+
+let drawn = '' // the list of calls, as it was drawn last
 
 const paint = () => {
   const now = Date.now()
   for (const [id, c] of calls) if (c.status === 'ended' && now - Date.parse(c.ended_at) > hour) calls.delete(id)
-  const all = [...calls.values()]
+  const all = [...calls.values()].toSorted((a, b) => (a.status === 'ended') - (b.status === 'ended') || (b.id < a.id ? -1 : 1))
   const up = all.filter((c) => c.status !== 'ended')
   const over = all.filter((c) => c.status === 'ended')
-  const answered = over.filter((c) => c.reached_prospect).length
-  const dialed = over.filter((c) => c.legs.prospect.dialed_at).length
-  $('live').replaceChildren(table(`${up.length} calls are up`, ['Status', 'Calls'], statuses.map((s) => [s.replaceAll('_', ' '), up.filter((c) => c.status === s).length])))
-  const reasons = Object.entries(Object.groupBy(over, (c) => c.reason)).map(([reason, list]) => [reason.replaceAll('_', ' '), list.length]).toSorted((a, b) => b[1] - a[1])
-  $('hour').replaceChildren(table(`${over.length} calls ended; ${dialed ? Math.round(100 * answered / dialed) : 0} % of ${dialed} prospects answered`, ['Reason', 'Calls'], reasons))
-  $('up').replaceChildren(table('The newest first', ['Since', 'Rep', 'To', 'Status', 'Trunk'], up.toSorted((a, b) => b.id < a.id ? -1 : 1).slice(0, 50).map((c) =>
-    [mmss((now - Date.parse(c.created_at)) / 1000), c.rep_external_id ?? c.legs.rep.number, c.to_display, c.status.replaceAll('_', ' '), c.legs.prospect.trunk ?? c.legs.rep.trunk ?? ''])))
+  const dialed = over.filter((c) => c.legs.prospect.dialed_at)
+  const answered = dialed.filter((c) => c.reached_prospect).length
+  $('live').replaceChildren(tile(text.upNow, up.length), ...Object.entries(text.statuses).map(([s, name]) => tile(name, up.filter((c) => c.status === s).length)))
+  $('rates').replaceChildren(tile(text.endedCalls, over.length), tile(text.answerRate, dialed.length ? `${Math.round(100 * answered / dialed.length)} %` : '–'))
+  const reasons = Object.entries(Object.groupBy(over, (c) => c.reason)).map(([reason, list]) => [reason.replaceAll('_', ' '), String(list.length)]).toSorted((a, b) => b[1] - a[1])
+  $('hour').replaceChildren(reasons.length ? table(text.reasonHead, reasons) : make('p', { class: 'help' }, text.noneEnded))
+  const shown = all.slice(0, listed)
+  const listNow = shown.map((c) => `${c.id} ${c.sequence} ${c.status === 'ended' ? '' : Math.floor(now / 1000)}`).join()
+  if (listNow === drawn) return // so that focus stays
+  drawn = listNow
+  const focused = document.activeElement?.dataset?.call
+  $('up').replaceChildren(shown.length ? make('div', { class: 'scroll' }, table(text.callsHead, shown.map((c) => row(c, now)))) : make('p', { class: 'help' }, text.noneUp))
+  if (focused) document.querySelector(`[data-call="${focused}"]`)?.focus()
 }
 
 const trunks = async () => {
   const { data } = await (await ask('/v1/trunks')).json()
-  $('trunks').replaceChildren(table('Channels in use of all there are', ['Trunk', 'State', 'Channels', 'Round trip'], data.map((t) =>
-    [t.name, t.draining ? 'draining' : t.up ? 'up' : 'DOWN', `${t.channels.in_use} / ${t.channels.limit || '∞'}`, t.options_ms == null ? '–' : `${t.options_ms.toFixed(0)} ms`])))
+  $('trunks').replaceChildren(table(text.trunksHead, data.map((t) => {
+    const { in_use: used, limit } = t.channels
+    return [t.name, make('span', { class: t.up ? 'good' : 'bad' }, t.draining ? text.draining : t.up ? text.trunkUp : text.trunkDown),
+      make('span', {}, limit ? make('meter', { min: 0, max: limit, value: used, high: 0.8 * limit, 'aria-label': text.channelsOf(t.name) }) : null, `${used} / ${limit || '∞'}`),
+      t.options_ms == null ? '–' : `${t.options_ms.toFixed(t.options_ms < 10 ? 1 : 0)} ms`]
+  })))
   const down = data.filter((t) => !t.up).map((t) => t.name)
   say($('alert'), down.length ? `Down: ${down.join(', ')}` : '')
   $('bar').dataset.tone = down.length ? 'failed' : 'talking'
@@ -82,7 +114,7 @@ const start = async () => {
   }
   sessionStorage.setItem('tandem-key', key)
   show($('sign-in'), false)
-  for (const board of document.querySelectorAll('.board')) show(board, true)
+  for (const board of document.querySelectorAll('.board:not(#detail)')) show(board, true)
   paint()
   setInterval(paint, 1000)
   setInterval(() => trunks().catch((problem) => say($('alert'), problem.message)), trunksEvery)
@@ -94,5 +126,6 @@ const start = async () => {
   }
 }
 
+$('close').addEventListener('click', () => show($('detail'), false))
 $('key-form').addEventListener('submit', (e) => { e.preventDefault(); key = $('key').value.trim(); start() })
 if (key) start()

@@ -1,6 +1,6 @@
 // Turns the phone links of a page into calls by Tandem:
 //
-//   <script src="https://bridge.example.com/app/embed/dial.js" defer></script>
+//   <script src="https://bridge.example.com/embed/dial.js" defer></script>
 //   <a href="tel:+14155550123" data-crm-id="0034600001Qk2h0AAB">Jane Doe</a>
 //
 // The page's origin must be in http.frame_ancestors of tandem.yaml. It gives the

@@ -1,0 +1,51 @@
+// A rep who was given a link makes their first call without being told anything.
+import assert from 'node:assert/strict'
+import { base, blank, call, links, state, until } from '../browser.mjs'
+
+export default async () => {
+  const page = await blank()
+  await page.goto(base)
+  await until(page, '#sign-in', 'not signed in')
+  await state(page, '01-signed-out')
+
+  await page.goto(links.ben)
+  await state(page, '02-link')
+  await page.getByRole('button', { name: 'Open' }).click()
+  await until(page, '#status', 'One step before your first call')
+  assert.equal(await page.locator('#dialer').isVisible(), false, 'nothing to dial with yet')
+  await state(page, '03-no-number')
+  await page.fill('#number', '911')
+  await page.locator('#save').click()
+  await until(page, '#number-bad', /./)
+  await state(page, '04-bad-number')
+  await page.fill('#number', '(202) 555-0111')
+  await page.locator('#save').click()
+  await until(page, '#tested', 'Not tested yet')
+  await call(page, '+12025550100')
+  await until(page, '#refused', /not tested/)
+  await state(page, '05-not-tested')
+  await page.locator('#refused button').click()
+  await until(page, '#status', 'ringing')
+  await state(page, '06-test-rings')
+  await until(page, '#tested', 'we heard your 1')
+  await page.reload()
+  await until(page, '#tested', 'we heard your 1')
+  await until(page, '#status', 'Ready. Your phone ••• 0111 rings first.')
+  await state(page, '07-tested')
+  await call(page, '+12025550100')
+  await until(page, '#status', 'Connected')
+  await page.locator('#acts').getByRole('button', { name: 'Hang up' }).click()
+  await page.locator('#after').waitFor()
+
+  // The link again: they are signed in, and need no other.
+  await page.goto(links.ben)
+  await page.getByRole('button', { name: 'Open' }).click()
+  await page.locator('#dialer').waitFor()
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await until(page, '#sign-in', 'not signed in')
+  await page.goto(links.ben)
+  await page.getByRole('button', { name: 'Open' }).click()
+  await until(page, 'h1', 'This link does not work any more')
+  await state(page, '08-old-link')
+  await page.context().close()
+}

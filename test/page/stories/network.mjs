@@ -1,0 +1,22 @@
+// The network is gone in the middle of a call, and comes back. The key
+// that was pressed is told of afterwards.
+import { call, open, state, until } from '../browser.mjs'
+
+export default async () => {
+  const page = await open('net')
+  await call(page, '+12025550120')
+  await until(page, '#status', 'Connected')
+  await page.context().setOffline(true)
+  await until(page, '#link-text', /Reconnecting|weak/)
+  await until(page, '#status', 'Connected')
+  await until(page, '#link-text', 'weak')
+  await state(page, '30-weak')
+  await page.context().setOffline(false)
+  await page.locator('#link').waitFor({ state: 'hidden' })
+  await state(page, '31-back')
+  await page.locator('#acts .end').click()
+  await page.locator('#after').waitFor()
+  await page.locator('#calls').getByRole('button', { name: 'Details' }).first().click()
+  await until(page, '.timeline', '1 as an event')
+  await page.context().close()
+}
