@@ -24,6 +24,9 @@ func TestSIPpTrunks(t *testing.T) {
 		"holds":    {last: "CSeq: 7 ACK"},
 		"storm":    {last: "CSeq: 12 ACK"},
 		"tooSmall": {trunk: ", session_timer: {mode: request, expires: 120s}"},
+
+		"badExtension":      {trunk: ", reliable_provisional: require"},
+		"extensionRequired": {trunk: ", reliable_provisional: none"},
 	} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
@@ -126,8 +129,34 @@ func TestSIPpFailover(t *testing.T) {
 	}
 }
 
+// TestSIPpRetryAfter: a trunk that has said how long to leave it alone is left alone:
+// the next call goes to the other one at once.
+func TestSIPpRetryAfter(t *testing.T) {
+	t.Parallel()
+	const twice, congested = "2", "503 Service Unavailable"
+	rep, first, second := startSIPp(t, "answer", "calls", twice), startSIPp(t, "reject", "status", congested, "more", "Retry-After: 60"), startSIPp(t, "answer", "calls", twice)
+	s := newServer(t, sippTrunk("reps", rep.port)+sippTrunk("first", first.port)+sippTrunk("second", second.port)+
+		"routing: [{leg: rep, trunks: [reps]}, {leg: prospect, trunks: [first, second]}]\n")
+	s.start()
+	for _, failsOver := range []bool{true, false} {
+		id := s.call(repNumber, prospectNumber, "awaiting_confirmation")
+		if code, problem := s.do("POST", "/v1/calls/"+id+"/confirm", ""); code >= 300 {
+			t.Fatalf("confirm: %d %v", code, problem)
+		}
+		call := s.reaches(id, "in_progress")
+		if has(call["flags"], "failover_used") != failsOver {
+			t.Errorf("flags %v, failover %v", call["flags"], failsOver)
+		}
+		s.hangup(id)
+		s.ends(id, "completed", "completed", "api")
+	}
+	first.finished() // by one call
+	second.finished()
+	rep.finished()
+}
+
 // TestSIPpSessionTimers: the prospect's side has us refresh, and meets our first try
-// with 491; the rep's side promises to refresh, does so once, and is then gone: the
+// with one of its own, so that both get 491; the rep's side promises to refresh, does so once, and is then gone: the
 // call ends when its session is over (RFC 4028 §10).
 func TestSIPpSessionTimers(t *testing.T) {
 	t.Parallel()
