@@ -107,16 +107,24 @@ func (k *kamailio) trunk(auth, more string) string {
 // TestKamailioTrunks: the PBX over UDP and TCP, known by digest or by registration,
 // which is taken back when tandem stops.
 func TestKamailioTrunks(t *testing.T) {
-	for name, tt := range map[string]struct{ auth, transport string }{
-		"digest over TCP":       {"digest", "tcp"},
-		"registration over UDP": {"register", "udp"},
-		"registration over TCP": {"register", "tcp"},
+	for name, tt := range map[string]struct {
+		auth, transport string
+		asProxy         bool // it is the trunk's outbound proxy too
+	}{
+		"digest over TCP":             {"digest", "tcp", false},
+		"registration over UDP":       {"register", "udp", true},
+		"registration over TCP":       {"register", "tcp", false},
+		"digest, as a proxy over TCP": {"digest", "tcp", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pbx := startKamailio(t, "auth", tt.auth)
 			rep, prospect := pbx.phone(repHz, repNumber, ""), pbx.phone(prospectHz, prospectNumber, "")
-			s := newServer(t, pbx.trunk(tt.auth, "    transport: "+tt.transport))
+			more := "    transport: " + tt.transport
+			if tt.asProxy {
+				more += fmt.Sprintf("\n    outbound_proxy: \"127.0.0.1:%d\"", pbx.port)
+			}
+			s := newServer(t, pbx.trunk(tt.auth, more))
 			s.env = []string{"TRUNK_PASSWORD=" + trunkPassword}
 			s.start()
 			if tt.auth == "register" {
@@ -128,6 +136,9 @@ func TestKamailioTrunks(t *testing.T) {
 			s.ends(id, "completed", "completed", "prospect")
 			rep.says("terminated")
 			s.stop()
+			if by := fmt.Sprintf("by Route <sip:127.0.0.1:%d", pbx.port); strings.Contains(pbx.output.String(), by) != tt.asProxy {
+				t.Errorf("INVITEs came by Route: %v, want %v", !tt.asProxy, tt.asProxy)
+			}
 			if tt.auth == "register" {
 				until(t, "the registration is taken back", func() bool { return strings.Contains(pbx.output.String(), "acme is gone") })
 			}

@@ -95,30 +95,57 @@ func (l *linphone) tone(hz float64) {
 	}
 }
 
-// TestLinphone: a linphone that talks SRTP is the prospect of a baresip that does not.
+// hears waits until the file of what it heard, which is written when the call is over,
+// has more than a second of hz.
+func (l *linphone) hears(hz float64) {
+	l.Helper()
+	until(l.T, fmt.Sprintf("linphone has heard %.0f Hz", hz), func() bool {
+		r, rate := readWAV(l.T, l.file("heard.wav"))
+		return r.Tone(hz*8000/float64(rate)) > time.Second
+	})
+}
+
+// TestLinphone: linphone as the rep, who presses 1, and as the prospect, with SRTP
+// (RFC 4568) and without, with baresip and with another of its kind. Each hears the
+// other.
 func TestLinphone(t *testing.T) {
-	t.Parallel()
-	rep := startBaresip(t, repHz, "<sip:"+repNumber+"@127.0.0.1>;regint=0;answermode=auto;audio_codecs=pcmu")
-	prospect := startLinphone(t, prospectHz, "srtp")
-	s := newServer(t, sippTrunk("reps", rep.port)+sippTrunk("outside", prospect.port, ", srtp: required")+legRoutes)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	s.reaches(id, "awaiting_confirmation")
-	until(t, "the rep hears the prompt", func() bool { return len(rep.heard().Samples) > 8000 })
-	rep.press('1')
-	s.reaches(id, "in_progress")
-	until(t, "the rep hears the prospect", func() bool { return rep.heard().Tone(prospectHz) > 2*time.Second })
-	time.Sleep(2 * time.Second)
-	prospect.does("terminate")
-	s.ends(id, "completed", "completed", "prospect")
-	rep.says("terminated")
-	var heard time.Duration
-	for range 200 { // the file is written when the call is over
-		r, rate := readWAV(t, prospect.file("heard.wav"))
-		if heard = r.Tone(repHz * 8000 / float64(rate)); heard > time.Second {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
+	for name, tt := range map[string]struct {
+		rep, prospect  string // linphone's encryption; "" = a baresip without SRTP
+		toRep, toOther string // srtp of the trunks
+	}{
+		"prospect with SRTP": {"", "srtp", "none", "required"},
+		"rep without":        {"none", "", "none", "none"},
+		"rep with SRTP":      {"srtp", "", "required", "none"},
+		"both with SRTP":     {"srtp", "srtp", "required", "required"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Linphone's file is looked at when the call is over, baresip's any time.
+			phone := func(number string, hz int, encryption string) (port int, press func(), hears func(hz int), hangUp func()) {
+				if encryption == "" {
+					b := startBaresip(t, hz, "<sip:"+number+"@127.0.0.1>;regint=0;answermode=auto;audio_codecs=pcmu")
+					return b.port, func() { b.press('1') }, func(hz int) {
+						until(t, "baresip hears the other", func() bool { return b.heard().Tone(float64(hz)) > time.Second })
+					}, func() { b.press(hangUpKey) }
+				}
+				l := startLinphone(t, float64(hz), encryption)
+				return l.port, func() { l.does("1") }, func(hz int) { l.hears(float64(hz)) }, func() { l.does("terminate") }
+			}
+			repPort, press, repHears, _ := phone(repNumber, repHz, tt.rep)
+			prospectPort, _, prospectHears, hangUp := phone(prospectNumber, prospectHz, tt.prospect)
+			s := newServer(t, sippTrunk("reps", repPort, ", srtp: ", tt.toRep)+sippTrunk("outside", prospectPort, ", srtp: ", tt.toOther)+legRoutes)
+			s.start()
+			id := s.call(repNumber, prospectNumber, "awaiting_confirmation")
+			press()
+			s.reaches(id, "in_progress")
+			time.Sleep(4 * time.Second) // of talk
+			hangUp()
+			call := s.ends(id, "completed", "completed", "prospect")
+			if !has(call["flags"], "confirmed_rfc4733") {
+				t.Errorf("flags %v", call["flags"])
+			}
+			repHears(prospectHz)
+			prospectHears(repHz)
+		})
 	}
-	t.Errorf("the prospect heard the rep for %v", heard)
 }
