@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-var lossCalls = flag.Int("loss.calls", 1000, "calls of TestLoss")
+var lossCalls = flag.Int("loss.calls", 600, "calls of TestLoss; 10000 take half a minute without -race")
 
 // lossBatch is how many calls share a network.
 const lossBatch = 200
@@ -21,6 +21,7 @@ func TestLoss(t *testing.T) {
 		loss := []float64{0.05, 0.10, 0.30}[batch%3]
 		path := Path{Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: loss, Duplicate: 0.05, Reorder: 0.05}
 		t.Run(fmt.Sprintf("seed %d, %.0f %%", batch+1, 100*loss), func(t *testing.T) {
+			t.Parallel()
 			inExchange(t, uint64(batch+1), path, func(x *exchange) {
 				for i := range lossBatch {
 					x.place(i)
