@@ -129,25 +129,38 @@ func (s *Server) getCall(_ http.ResponseWriter, r *http.Request, who *caller) (*
 	if err != nil {
 		return nil, err
 	}
-	timeout := time.NewTimer(time.Duration(patience) * time.Second)
+	record, err := s.find(r, who)
+	if err == nil && want != "" && record.Status != want {
+		record, err = s.await(r, who, want, time.Duration(patience)*time.Second)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &answer{status: 200, body: callJSON(&record, time.Now())}, nil
+}
+
+// await is find, once the call has a status, or has ended, or patience has.
+func (s *Server) await(r *http.Request, who *caller, want bridge.Status, patience time.Duration) (bridge.Record, error) {
+	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
+	news, err := s.feed.join(r.Context(), store.EventFilter{Test: who.test(), Call: r.PathValue("call_id")})
+	if err != nil {
+		return bridge.Record{}, err
+	}
+	defer s.feed.leave(news)
 	for {
-		changed := s.Store.Changed()
 		record, err := s.find(r, who)
-		if err != nil {
-			return nil, err
+		if err != nil || record.Status == bridge.Ended || record.Status == want {
+			return record, err
 		}
-		reached := want == "" || record.Status == bridge.Ended || record.Status == want
-		if !reached {
-			select {
-			case <-changed:
-				continue
-			case <-timeout.C:
-			case <-r.Context().Done():
-			case <-s.life.Done():
-			}
+		select {
+		case <-news.wake:
+			continue
+		case <-timeout.C:
+		case <-r.Context().Done():
+		case <-s.life.Done():
 		}
-		return &answer{status: 200, body: callJSON(&record, time.Now())}, nil
+		return record, nil
 	}
 }
 

@@ -2,16 +2,13 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
-	"tandem/bridge"
 	"tandem/store"
 )
 
@@ -137,33 +134,33 @@ func (s *Server) follow(ctx context.Context, after int64, filter store.EventFilt
 	if err := send("retry: 2000\n\n"); err != nil {
 		return err
 	}
+	stream, err := s.feed.join(ctx, filter)
+	if err != nil {
+		return err
+	}
+	defer s.feed.leave(stream)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for {
-		changed := s.Store.Changed()
-		envelopes, err := s.Store.EventsAfter(ctx, after, filter, eventsPage)
+	for over := false; ; {
+		frames, upTo, err := s.feed.next(ctx, after, &filter)
 		if err != nil {
 			return err
 		}
-		for i := range envelopes {
-			e := &envelopes[i]
-			data, err := json.Marshal(s.eventJSON(e))
-			if err != nil {
+		for _, fr := range frames {
+			if err := send(fr.text); err != nil {
 				return err
-			}
-			if err := send(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Event.Type, data)); err != nil {
-				return err
-			}
-			after = e.Seq
-			if oneCall && e.Event.Type == bridge.CallEnded {
-				return nil
 			}
 		}
-		if len(envelopes) == eventsPage {
+		over = over || oneCall && ends(frames)
+		if len(frames) > 0 && upTo > after {
+			after = upTo
 			continue
 		}
+		if after = upTo; over {
+			return nil
+		}
 		select {
-		case <-changed:
+		case <-stream.wake:
 		case <-beat.C:
 			if err := send(": still here\n\n"); err != nil {
 				return err

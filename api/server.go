@@ -67,6 +67,7 @@ type Server struct {
 	log    *slog.Logger
 	mux    *http.ServeMux
 	limits *limiter
+	feed   *feed
 	life   context.Context
 	stop   context.CancelFunc
 }
@@ -134,6 +135,7 @@ func New(cfg Config) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.feed = &feed{store: cfg.Store, show: s.eventJSON, log: s.log, followers: make(map[*follower]bool)}
 	s.life, s.stop = context.WithCancel(context.Background())
 	methods := make(map[string][]string)
 	for _, r := range routes {

@@ -82,6 +82,9 @@ func (l *Leg) Cost(now time.Time) (cost Money, known bool) {
 	return l.Rate.Cost(l.Answered(now)), true
 }
 
+// Priced reports whether anything is known of what a call costs.
+func (r *Record) Priced() bool { return r.Rep.Rate != nil || r.Prospect.Rate != nil }
+
 // Quote is what a call would be like.
 type Quote struct {
 	Asked    Asked

@@ -20,6 +20,7 @@ const (
 	CallProspectAnswered EventType = "call.prospect_answered"
 	CallConnected        EventType = "call.connected"
 	CallEnded            EventType = "call.ended"
+	CallCostFinal        EventType = "call.cost_final" // with call.ended, where a leg has a rate
 	CallUpdated          EventType = "call.updated"
 )
 

@@ -150,7 +150,7 @@ func quality(s media.Stats, intervals []media.Interval) *Quality {
 }
 
 // finish waits until both legs are off the wire, gives everything back, and
-// writes the one last event. While the server is up it does not rest until the end is
+// writes the end, with what it cost. While the server is up it does not rest until the end is
 // kept.
 func (c *call) finish(end End) {
 	patience := time.NewTimer(c.Limits.Bye)
@@ -174,7 +174,11 @@ func (c *call) finish(end End) {
 	// hears of the end may place the next call at once.
 	ctx := context.WithoutCancel(c.ctx)
 	c.free()
-	err := c.emit(ctx, Event{Type: CallEnded, Ending: ending, Press: end.Press})
+	c.note(Event{Type: CallEnded, Ending: ending, Press: end.Press})
+	if record.Priced() {
+		c.note(Event{Type: CallCostFinal})
+	}
+	err := c.settle(ctx)
 	for tries := 0; err != nil && (c.life.Err() == nil || tries < lastTries); tries++ {
 		c.log.Error("bridge: end not kept yet", "err", err)
 		time.Sleep(keepAgain)

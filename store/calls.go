@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"tandem/bridge"
@@ -41,36 +43,8 @@ type CallFilter struct {
 
 // Calls lists calls. more says that there are others after them.
 func (s *Store) Calls(ctx context.Context, f CallFilter) (records []bridge.Record, more bool, err error) {
-	query, args := "SELECT record FROM calls WHERE test = ?", []any{f.Test}
-	where := func(condition string, values ...any) {
-		query, args = query+" AND "+condition, append(args, values...)
-	}
-	if f.Rep != "" {
-		where("rep_id = ?", f.Rep)
-	}
-	if f.Status != "" {
-		where("status = ?", string(f.Status))
-	}
-	if f.Outcome != "" {
-		where("outcome = ?", string(f.Outcome))
-	}
-	if !f.CreatedAfter.IsZero() {
-		where("created_at >= ?", f.CreatedAfter.UnixMicro())
-	}
-	if !f.CreatedBefore.IsZero() {
-		where("created_at < ?", f.CreatedBefore.UnixMicro())
-	}
-	for key, value := range f.Metadata {
-		where("id IN (SELECT call_id FROM call_metadata WHERE key = ? AND value = ?)", key, value)
-	}
-	order, beyond := "DESC", "<"
-	if f.Oldest {
-		order, beyond = "ASC", ">"
-	}
-	if f.Before != "" {
-		where("(created_at, id) "+beyond+" ((SELECT created_at FROM calls WHERE id = ?), ?)", f.Before, f.Before)
-	}
-	if records, err = s.records(ctx, query+" ORDER BY created_at "+order+", id "+order+" LIMIT ?", append(args, f.Limit+1)...); err != nil {
+	query, args := f.query()
+	if records, err = s.records(ctx, query, args...); err != nil {
 		return nil, false, err
 	}
 	if len(records) > f.Limit {
@@ -79,10 +53,76 @@ func (s *Store) Calls(ctx context.Context, f CallFilter) (records []bridge.Recor
 	return records, false, nil
 }
 
+// query reads one index in the order of the list, the one that says most: so
+// that a page costs the same however many calls there are.
+func (f *CallFilter) query() (text string, args []any) {
+	from, at := "calls c INDEXED BY "+f.index(), "c.created_at, c.id"
+	keys := slices.Sorted(maps.Keys(f.Metadata))
+	where := []string{"c.test = ?"}
+	args = append(args, f.Test)
+	and := func(condition string, values ...any) {
+		where, args = append(where, condition), append(args, values...)
+	}
+	if len(keys) > 0 && !f.live() {
+		from, at = "call_metadata m INDEXED BY call_metadata_value CROSS JOIN calls c ON c.id = m.call_id", "m.created_at, m.call_id"
+		and("m.key = ? AND m.value = ?", keys[0], f.Metadata[keys[0]])
+		keys = keys[1:]
+	}
+	created, id, _ := strings.Cut(at, ", ")
+	for _, key := range keys {
+		and("EXISTS (SELECT 1 FROM call_metadata o WHERE o.call_id = c.id AND o.key = ? AND o.value = ?)", key, f.Metadata[key])
+	}
+	if f.Rep != "" {
+		and("c.rep_id = ?", f.Rep)
+	}
+	if f.Status != "" {
+		and("c.status = ?", string(f.Status))
+	}
+	if f.Outcome != "" {
+		and("c.outcome = ? AND c.outcome <> ''", string(f.Outcome)) // the second is what the index is of
+	}
+	if !f.CreatedAfter.IsZero() {
+		and(created+" >= ?", f.CreatedAfter.UnixMicro())
+	}
+	if !f.CreatedBefore.IsZero() {
+		and(created+" < ?", f.CreatedBefore.UnixMicro())
+	}
+	order, beyond := " DESC", "<"
+	if f.Oldest {
+		order, beyond = " ASC", ">"
+	}
+	if f.Before != "" {
+		and("("+at+") "+beyond+" ((SELECT created_at FROM calls WHERE id = ?), ?)", f.Before, f.Before)
+	}
+	return "SELECT c.record FROM " + from + " WHERE " + strings.Join(where, " AND ") +
+		" ORDER BY " + created + order + ", " + id + order + " LIMIT ?", append(args, f.Limit+1)
+}
+
+// live reports whether only calls are wanted that are up: they are few.
+func (f *CallFilter) live() bool { return f.Status != "" && f.Status != bridge.Ended }
+
+// index is the one of calls that narrows most.
+func (f *CallFilter) index() string {
+	switch {
+	case f.live():
+		return "calls_status"
+	case f.Rep != "":
+		return "calls_rep"
+	case f.Outcome != "":
+		return "calls_outcome"
+	case f.Status != "":
+		return "calls_status"
+	}
+	return "calls_created"
+}
+
+// unfinished is true of the calls that are up, in the words of the index calls_live.
+const unfinished = "status <> 'ended'"
+
 // Unfinished lists the calls that have not ended: after a crash, those that
 // were up.
 func (s *Store) Unfinished(ctx context.Context) ([]bridge.Record, error) {
-	return s.records(ctx, "SELECT record FROM calls WHERE status <> ? ORDER BY id", string(bridge.Ended))
+	return s.records(ctx, "SELECT record FROM calls WHERE "+unfinished+" ORDER BY id")
 }
 
 func (s *Store) records(ctx context.Context, query string, args ...any) ([]bridge.Record, error) {

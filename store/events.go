@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,8 @@ type Envelope struct {
 	Event  bridge.Event
 	Record bridge.Record // of a call.… event: the call as it stood after it
 	Rep    *Rep          // of a rep.… event: the rep likewise; else nil
+	RepID  string        // whose event it is, "" = nobody's
+	Test   bool          // of the world of test keys
 
 	Endpoint *Endpoint       // of webhook.test
 	Trunk    json.RawMessage // of a trunk.… event: what TrunkTurned was given
@@ -102,7 +105,8 @@ func follow(ctx context.Context, tx *tx, record *bridge.Record, events []bridge.
 			return err
 		}
 	}
-	if err := putRecord(ctx, tx, record, doc, metadata); err != nil || events[end].Type != bridge.CallEnded {
+	ended := slices.ContainsFunc(events, func(e bridge.Event) bool { return e.Type == bridge.CallEnded })
+	if err := putRecord(ctx, tx, record, doc, metadata); err != nil || !ended {
 		return err
 	}
 	return errors.Join(spent(ctx, tx, record), verified(ctx, tx, record))
@@ -173,7 +177,7 @@ func putRecord(ctx context.Context, tx *tx, r *bridge.Record, doc []byte, metada
 		return err
 	}
 	for key, value := range r.Metadata {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO call_metadata (call_id, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", r.ID, key, value); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO call_metadata (call_id, key, value, created_at) VALUES (?, ?, ?, ?)", r.ID, key, value, r.CreatedAt.UnixMicro()); err != nil {
 			return err
 		}
 	}
@@ -194,13 +198,29 @@ type EventFilter struct {
 	Types []string // names, or prefixes that end in *
 	Call  string
 	Rep   string // id of a rep: its own events and those of its calls
+
+	Everything bool // of both worlds; the other fields do not count
+}
+
+// Takes reports whether an event passes the filter.
+func (f *EventFilter) Takes(e *Envelope) bool {
+	return f.Everything || e.Test == f.Test && (f.Rep == "" || e.RepID == f.Rep) && (f.Call == "" || e.Event.Call == f.Call) &&
+		(len(f.Types) == 0 || slices.ContainsFunc(f.Types, func(t string) bool {
+			prefix, wild := strings.CutSuffix(t, "*")
+			return string(e.Event.Type) == t || wild && strings.HasPrefix(string(e.Event.Type), prefix)
+		}))
 }
 
 // EventsAfter reads on in the stream, at most limit events, oldest first.
 func (s *Store) EventsAfter(ctx context.Context, seq int64, filter EventFilter, limit int) ([]Envelope, error) {
-	query, args := "SELECT seq, event, record FROM events WHERE seq > max(?, (SELECT value FROM marks WHERE name = 'horizon')) AND test = ?", []any{seq, filter.Test}
+	query, args := "SELECT seq, event, record, rep_id, test FROM events WHERE seq > max(?, (SELECT value FROM marks WHERE name = 'horizon'))", []any{seq}
+	if filter.Everything {
+		filter = EventFilter{}
+	} else {
+		query, args = query+" AND test = ?", append(args, filter.Test)
+	}
 	if filter.Rep != "" {
-		query, args = query+" AND rep_id = ?", append(args, filter.Rep)
+		query, args = query+" AND rep_id = ? AND rep_id <> ''", append(args, filter.Rep)
 	}
 	if filter.Call != "" {
 		query, args = query+" AND call_id = ?", append(args, filter.Call)
@@ -225,7 +245,7 @@ func (s *Store) EventsAfter(ctx context.Context, seq int64, filter EventFilter, 
 	for rows.Next() {
 		var e Envelope
 		var event, record string
-		if err := rows.Scan(&e.Seq, &event, &record); err != nil {
+		if err := rows.Scan(&e.Seq, &event, &record, &e.RepID, &e.Test); err != nil {
 			return nil, fmt.Errorf("events: %w", err)
 		}
 		if err := e.open(event, record); err != nil {

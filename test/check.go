@@ -80,7 +80,12 @@ func (c *Checked) checkEvents(say func(string, ...any)) {
 		}
 		record.Apply(e)
 	}
-	if last := c.Events[len(c.Events)-1]; ends != 1 || last.Type != bridge.CallEnded || record.Ending == nil {
+	last := c.Events[len(c.Events)-1]
+	final := bridge.CallEnded
+	if record.Priced() {
+		final = bridge.CallCostFinal
+	}
+	if ends != 1 || last.Type != final || record.Ending == nil {
 		say("R1, S5: %d ends, and the last event is %s", ends, last.Type)
 	}
 	for _, leg := range []bridge.Leg{record.Rep, record.Prospect} {

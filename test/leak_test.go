@@ -40,7 +40,7 @@ func TestCallsLeaveNothing(t *testing.T) {
 		}
 		for _, id := range ids {
 			events := w.events(id)
-			if end := events[len(events)-1].Event.Ending; end.Reason != bridge.ReasonCompleted {
+			if end := events[len(events)-1].Record.Ending; end.Reason != bridge.ReasonCompleted {
 				w.t.Errorf("call %s ended %+v", id, end)
 			}
 		}

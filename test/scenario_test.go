@@ -237,7 +237,7 @@ func TestScenarios(t *testing.T) {
 				synctest.Wait()
 				w.golden(s.name, w.story(s.title, id))
 				w.wantSound(id)
-				if end := events[len(events)-1].Event.Ending; end.Outcome != s.outcome || end.Reason != s.reason {
+				if end := events[len(events)-1].Record.Ending; end.Outcome != s.outcome || end.Reason != s.reason {
 					t.Errorf("ended %+v, want %s, %s", end, s.outcome, s.reason)
 				}
 			})

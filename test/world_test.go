@@ -345,7 +345,7 @@ func (w *world) events(id string) (all []store.Envelope) {
 		if all, err = w.app.Store.EventsAfter(w.t.Context(), 0, store.EventFilter{Call: id}, 1000); err != nil {
 			w.t.Fatal(err)
 		}
-		if n := len(all); n > 0 && all[n-1].Event.Type == bridge.CallEnded {
+		if n := len(all); n > 0 && all[n-1].Record.Status == bridge.Ended {
 			return all
 		}
 		select {

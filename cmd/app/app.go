@@ -288,8 +288,8 @@ func (a *App) recover(ctx context.Context) error {
 		return err
 	}
 	for _, r := range left {
-		record, event := bridge.Restarted(r, time.Now())
-		if err := a.Store.Emit(ctx, record, event); err != nil {
+		record, events := bridge.Restarted(r, time.Now())
+		if err := a.Store.Emit(ctx, record, events...); err != nil {
 			return err
 		}
 		a.log.Warn("call ended by a restart", "call", r.ID, "state", r.Status)
