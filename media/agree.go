@@ -164,7 +164,7 @@ func (s *Stream) Reoffer(offer []byte) (answer []byte, err error) {
 	ours.codecs = []Codec{s.codec}
 	ours.eventPT = s.theirs.eventPT
 	ours.sends, ours.hears = theirs.hears, theirs.sends
-	ours.media, ours.audio, ours.mux = theirs.media, theirs.audio, theirs.mux
+	ours.lines, ours.audio, ours.mux = theirs.lines, theirs.audio, theirs.mux
 	ours.cryptos, ours.secure = lines, theirs.secure
 	return s.describe(ours), nil
 }

@@ -43,7 +43,7 @@ type remote struct {
 	mux     bool           // RTCP goes by the port of RTP (RFC 5761)
 	longest int            // samples it takes in a packet; 0 = it does not say
 	sends   bool           // it will send
-	media   int            // how many m-lines there were
+	lines   []string       // its m-lines, refused, as the answer to them has them
 	audio   int            // which of them is the audio
 	active  int            // how many of them were not refused
 
@@ -65,7 +65,9 @@ func parseSDP(body []byte) (remote, error) {
 		return remote{}, fmt.Errorf("session description: %d media are too many", len(s.MediaDescriptions))
 	}
 	active, refused := 0, false
+	var lines []string
 	for _, m := range s.MediaDescriptions {
+		lines = append(lines, refusalOf(&m.MediaName))
 		if m.MediaName.Port.Value != 0 {
 			active++
 		} else if m.MediaName.Media == "audio" {
@@ -82,13 +84,23 @@ func parseSDP(body []byte) (remote, error) {
 		if secure && err == nil && len(r.cryptos) == 0 {
 			err = fmt.Errorf("session description: no audio we could decipher: %w", cmp.Or(r.badCrypto, errNoCrypto))
 		}
-		r.media, r.audio, r.active = len(s.MediaDescriptions), i, active
+		r.lines, r.audio, r.active = lines, i, active
 		return r, err
 	}
 	if refused && active == 0 {
 		return remote{}, fmt.Errorf("session description: no audio: %w", ErrNoPort)
 	}
 	return remote{}, errors.New("session description: no audio over RTP/AVP")
+}
+
+// refusalOf is the m-line that refuses one: of the same medium and protocol, with the
+// port 0 (RFC 3264 §6). Of its formats one is enough.
+func refusalOf(m *sdp.MediaName) string {
+	format := "0"
+	if len(m.Formats) > 0 {
+		format = m.Formats[0]
+	}
+	return fmt.Sprintf("m=%s 0 %s %s\r\n", m.Media, strings.Join(m.Protos, "/"), format)
 }
 
 func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, error) {
@@ -207,7 +219,7 @@ type local struct {
 	mux     bool
 	secure  bool     // RTP/SAVP
 	cryptos []crypto // our keys
-	media   int      // m-lines of the offer that is answered; 0 = our own offer
+	lines   []string // m-lines of the offer that is answered, refused; nil = our own offer
 	audio   int
 }
 
@@ -219,11 +231,14 @@ func (l *local) describe() []byte {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "v=0\r\no=tandem %d %d IN %s %s\r\ns=-\r\nc=IN %[3]s %[4]s\r\nt=0 0\r\n", l.id, l.version, family, l.addr.Addr())
-	for i := range max(l.media, 1) {
+	if l.lines == nil {
+		l.describeAudio(&b)
+	}
+	for i, refused := range l.lines {
 		if i == l.audio {
 			l.describeAudio(&b)
 		} else {
-			b.WriteString("m=audio 0 RTP/AVP 0\r\n") // refused (RFC 3264 §6)
+			b.WriteString(refused)
 		}
 	}
 	return []byte(b.String())

@@ -47,6 +47,9 @@ func TestCancelAfterProvisional(t *testing.T) {
 		if cancel.param("to", "tag") != "" {
 			t.Error("CANCEL has a To tag")
 		}
+		if cancel.get("reason") != NormalClearing.String() {
+			t.Errorf("CANCEL says %q", cancel.get("reason"))
+		}
 		w.quiet(time.Minute)
 		w.wantEmpty()
 	})
@@ -226,25 +229,25 @@ func TestTimeouts(t *testing.T) {
 		want   error
 		after  time.Duration
 		script func(w *world, inv message)
-		cancel bool
+		cancel Reason // zero = there is none
 	}{
-		"nothing": {ErrNoResponse, 5 * time.Second, func(*world, message) {}, false},
+		"nothing": {ErrNoResponse, 5 * time.Second, func(*world, message) {}, Reason{}},
 		"100 only": {ErrNoProgress, 12 * time.Second, func(w *world, inv message) {
 			w.respond(inv, "100 Trying", "")
-		}, true},
+		}, TimerExpired},
 		"ringing": {ErrNoAnswer, 23 * time.Second, func(w *world, inv message) {
 			<-time.After(3 * time.Second)
 			w.respond(inv, "180 Ringing", "a")
 			<-time.After(3 * time.Second)
 			w.respond(inv, "180 Ringing", "a") // does not start the clock again
-		}, true},
+		}, NoAnswer},
 		"rings late": {ErrNoAnswer, 31 * time.Second, func(w *world, inv message) {
 			w.respond(inv, "100 Trying", "")
 			<-time.After(11 * time.Second)
 			w.respond(inv, "183 Session Progress", "a")
 			<-time.After(6 * time.Second)
 			w.respond(inv, "180 Ringing", "b")
-		}, true},
+		}, NoAnswer},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -262,8 +265,10 @@ func TestTimeouts(t *testing.T) {
 				if took := d.at.Sub(begin); took != tt.after {
 					t.Errorf("after %v, want %v", took, tt.after)
 				}
-				if tt.cancel {
-					w.refuseCancelled(inv)
+				if tt.cancel != (Reason{}) {
+					if why := w.refuseCancelled(inv).get("reason"); why != tt.cancel.String() {
+						t.Errorf("CANCEL says %q, want %v", why, tt.cancel)
+					}
 				}
 				w.wantEmpty()
 			})

@@ -320,6 +320,7 @@ func (l *Leg) cancel(a *attempt) {
 	l.stopClocks()
 	l.saveOrLog(Ending)
 	req := l.s.hopByHop(sipmsg.CANCEL, a.req, l.s.To)
+	req.AppendHeader(sipmsg.NewHeader("Reason", l.whyCancelled().String()))
 	l.log.Info("sip: CANCEL sent")
 	code := 0
 	l.task(func() {
@@ -336,6 +337,18 @@ func (l *Leg) cancel(a *attempt) {
 		}
 	})
 	l.after(l.e.transactionLife(), func() { l.abandon(a) })
+}
+
+// whyCancelled is what the called telephone may show of a missed call (RFC 3326 §1).
+func (l *Leg) whyCancelled() Reason {
+	switch {
+	case errors.Is(l.verdict, ErrNoAnswer):
+		return NoAnswer
+	case errors.Is(l.verdict, ErrNoProgress), errors.Is(l.verdict, ErrNoResponse):
+		return TimerExpired
+	default:
+		return NormalClearing
+	}
 }
 
 // abandon stops waiting for an INVITE's final response. A late 2xx still finds

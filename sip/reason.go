@@ -19,6 +19,7 @@ var (
 	NormalClearing = Reason{"Q.850", 16, "Normal call clearing"}
 	UserBusy       = Reason{"Q.850", 17, "User busy"}
 	NoUserResponse = Reason{"Q.850", 18, "No user responding"}
+	NoAnswer       = Reason{"Q.850", 19, "No answer from user"}
 	CallRejected   = Reason{"Q.850", 21, "Call rejected"}
 	Incompatible   = Reason{"Q.850", 88, "Incompatible destination"}
 	TimerExpired   = Reason{"Q.850", 102, "Recovery on timer expiry"}
