@@ -18,6 +18,8 @@ type Operations interface {
 	// Reload reads the configuration again. The old one stays where the error is
 	// not nil, and is then a *ConfigError where the configuration is wrong.
 	Reload(ctx context.Context) (Reloaded, error)
+	// Pause takes no new calls, or takes them again.
+	Pause(on bool)
 }
 
 // Trunk is the live state of a trunk. It holds no secret.
@@ -120,4 +122,14 @@ func (s *Server) reloadConfig(_ http.ResponseWriter, r *http.Request, _ *caller)
 		return nil, err
 	}
 	return &answer{status: 200, body: done}, nil
+}
+
+// drain is POST and DELETE /v1/admin/drain.
+func (s *Server) drain(_ http.ResponseWriter, r *http.Request, _ *caller) (*answer, error) {
+	on := r.Method == http.MethodPost
+	s.log.Info("api: draining", "state", on)
+	if s.Operations.Pause(on); on {
+		return &answer{status: 202}, nil
+	}
+	return &answer{status: 204}, nil
 }

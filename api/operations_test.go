@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tandem/bridge"
 	"tandem/store"
 )
 
@@ -40,6 +41,28 @@ func (o runs) Reload(context.Context) (Reloaded, error) {
 		return Reloaded{}, &ConfigError{[]ConfigProblem{{"trunks.carrier.host", "E104", "is required"}}}
 	}
 	return Reloaded{Changed: []string{"trunks.carrier"}, Restart: []string{}}, nil
+}
+
+func (o runs) Pause(on bool) {
+	o.r.refuse = nil
+	if on {
+		o.r.refuse = &bridge.Refusal{Code: bridge.CodeDraining}
+	}
+}
+
+func TestDrainIsUndone(t *testing.T) {
+	r := newRig(t, store.Key{})
+	for _, step := range []struct {
+		method       string
+		status, call int
+	}{{"POST", 202, 503}, {"POST", 202, 503}, {"DELETE", 204, 201}, {"DELETE", 204, 201}} {
+		if res, _ := r.do(step.method, "/v1/admin/drain", ""); res.StatusCode != step.status {
+			t.Errorf("%s: %d", step.method, res.StatusCode)
+		}
+		if res, body := r.do("POST", "/v1/calls", smallest); res.StatusCode != step.call {
+			t.Errorf("then a call: %d %v", res.StatusCode, body)
+		}
+	}
 }
 
 func TestReload(t *testing.T) {

@@ -63,7 +63,7 @@ var kinds = map[string]kind{
 	"no_capacity":             {503, "Every line is taken", "Wait for Retry-After, or raise limits.channels of the trunk."},
 	"spend_limit_reached":     {503, "The trunk's money for today is spent", "See limits.daily_spend of the trunk; the day is in UTC."},
 	"no_trunk_available":      {503, "No trunk can take the call", "See routing in tandem.yaml, and tandem_trunk_up."},
-	"draining":                {503, "The server is shutting down", "Wait for Retry-After."},
+	"draining":                {503, "The server takes no new calls now", "Wait for Retry-After. It is shutting down, or was told to by POST /v1/admin/drain."},
 	"store_unavailable":       {503, "The database cannot be written", "Is the disk full? See the log."},
 	"not_ready":               {503, "The server cannot take calls now", "errors[] says which check fails."},
 	"internal_error":          {500, "Something went wrong here", "The log has it under this request_id."},

@@ -93,6 +93,8 @@ var routes = []route{
 	{"GET", "/v1/calls/{call_id}/trace", "ops:read", false, (*Server).traceCall},
 	{"GET", "/v1/trunks", "ops:read", false, (*Server).listTrunks},
 	{"POST", "/v1/admin/reload", "admin", false, (*Server).reloadConfig},
+	{"POST", "/v1/admin/drain", "admin", false, (*Server).drain},
+	{"DELETE", "/v1/admin/drain", "admin", false, (*Server).drain},
 	{"GET", "/v1/reps", "reps:read", false, (*Server).listReps},
 	{"POST", "/v1/reps", "reps:write", false, (*Server).createRep},
 	{"GET", "/v1/reps/{rep_id}", "reps:read", true, (*Server).getRep},

@@ -58,7 +58,8 @@ type Bridge struct {
 	calls    map[string]*call
 	reps     map[string]string      // rep's number, or id → call id
 	placed   map[string][]time.Time // calls that count against quotas
-	draining bool
+	draining bool // for good
+	paused   bool // until somebody says otherwise
 }
 
 // New returns a Bridge without calls.
@@ -153,8 +154,8 @@ func (c *call) side(side Side) media.Side {
 func (b *Bridge) lock(c *call) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.draining {
-		return &Refusal{Code: CodeDraining, Detail: "The server is shutting down and takes no new calls.", RetryAfter: 30 * time.Second}
+	if b.draining || b.paused {
+		return &Refusal{Code: CodeDraining, Detail: "The server takes no new calls now: it is shutting down, or was told to drain.", RetryAfter: 30 * time.Second}
 	}
 	if c.Limits.OneCallPerRep {
 		if same := b.double(c, c.placedAt); same != nil {
@@ -208,7 +209,14 @@ func (b *Bridge) find(id string) (*call, error) {
 func (b *Bridge) Draining() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.draining
+	return b.draining || b.paused
+}
+
+// Pause takes no new calls, or takes them again; those that are up go on.
+func (b *Bridge) Pause(on bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.paused = on
 }
 
 // Get returns a live call's record.

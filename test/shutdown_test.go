@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,4 +46,28 @@ func (w *world) wantHungUp(c *carrier.Call) {
 	if final, acked, byes, byeSent := c.Fate(); final != 200 || !acked || byes == 0 && !byeSent {
 		w.t.Errorf("the leg to %s is left: final %d, ACKed %v", c.Number, final, acked)
 	}
+}
+
+// TestDrainAndBack: while the API has it drain, calls that are up go on and no other
+// begins; once that is undone, others do.
+func TestDrainAndBack(t *testing.T) {
+	phones := map[string]act{repNumber: aRep(stays), prospectNumber: aProspect(hangsUpAfter(3 * time.Second))}
+	inWorld(t, setup{phones: phones}, func(w *world) {
+		id := w.place()
+		w.until(id, bridge.CallConnected)
+		w.ask("POST", "/v1/admin/drain", nil)
+		if status, problem := w.ask("POST", "/v1/calls", map[string]any{"rep_number": "+12025550111", "to": prospectNumber}); status != 503 || problem["code"] != "draining" {
+			t.Errorf("a call while draining: %d %v", status, problem)
+		}
+		if status, problem := w.ask("GET", "/readyz", nil); status != 503 || !strings.Contains(problem["detail"].(string), "draining") {
+			t.Errorf("ready while draining: %d %v", status, problem)
+		}
+		if end := w.ended(id); end["outcome"] != "completed" {
+			t.Errorf("%v", end)
+		}
+		w.ask("DELETE", "/v1/admin/drain", nil)
+		if end := w.ended(w.place()); end["outcome"] != "completed" {
+			t.Errorf("%v", end)
+		}
+	})
 }

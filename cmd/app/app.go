@@ -329,7 +329,7 @@ func (a *App) ready(ctx context.Context) []api.Check {
 	}
 	var draining error
 	if a.bridge.Load().Draining() {
-		draining = errors.New("shutting down")
+		draining = errors.New("no new calls are taken")
 	}
 	return append(checks, api.Check{Name: "trunks", Err: trunks}, api.Check{Name: "draining", Err: draining})
 }

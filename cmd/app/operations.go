@@ -13,6 +13,9 @@ import (
 // operations is what api asks for those who run this App.
 type operations struct{ *App }
 
+// Pause is api.Operations's.
+func (o operations) Pause(on bool) { o.bridge.Load().Pause(on) }
+
 // Trunks is api.Operations's.
 func (o operations) Trunks() []api.Trunk {
 	all := []api.Trunk{}
