@@ -10,22 +10,34 @@ import (
 
 // Backup writes a copy of the database at path to a new file, as it is at this
 // instant; a tandem that runs on it goes on. It fails where the file is there.
-func Backup(ctx context.Context, path, file string) (err error) {
+func Backup(ctx context.Context, path, file string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+	if err := createPrivate(file); errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("backup: %s is there already; name another file", file)
-	}
-	db, err := sql.Open("sqlite", sourceOf(path)+"?_pragma=busy_timeout(5000)")
-	if err != nil {
+	} else if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", file); err != nil {
+	db, err := sql.Open("sqlite", sourceOf(path)+"?_pragma=busy_timeout(5000)")
+	if err == nil {
+		_, err = db.ExecContext(ctx, "VACUUM INTO ?", file) // an empty file counts as none
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
 		return errors.Join(fmt.Errorf("backup: %w", err), ignoreMissing(os.Remove(file)))
 	}
-	return os.Chmod(file, 0o600) // it holds numbers of people
+	return nil
+}
+
+// createPrivate makes an empty file that nobody else may read, or says
+// os.ErrExist: numbers of people will be in it.
+func createPrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // Restore makes a backup the database at path. It fails, and changes nothing,

@@ -10,6 +10,9 @@ import (
 	"tandem/bridge"
 )
 
+// barStep is how many numbers one transaction puts on the do-not-call list.
+const barStep = 500
+
 // keepAttempts is how long it is known that a prospect was dialled.
 const keepAttempts = 31 * 24 * time.Hour
 
@@ -24,7 +27,7 @@ type Barred struct {
 func (s *Store) Bar(ctx context.Context, numbers []string, reason string) (added int64, err error) {
 	now := time.Now().UnixMicro()
 	for len(numbers) > 0 {
-		some := numbers[:min(pruneStep, len(numbers))]
+		some := numbers[:min(barStep, len(numbers))]
 		numbers = numbers[len(some):]
 		var news int64
 		err := s.do(ctx, func(ctx context.Context, tx *tx) error {

@@ -7,8 +7,20 @@ import (
 	"time"
 )
 
-// pruneStep is how many rows one transaction drops: calls wait for it.
-const pruneStep = 500
+// pruneStep is how many rows one transaction drops: calls wait for it. After each
+// the disk rests for as long as it took.
+const pruneStep = 100
+
+// rest waits for as long as has passed since then, so that who writes meanwhile
+// has the disk for half of the time at least.
+func rest(ctx context.Context, since time.Time) error {
+	select {
+	case <-time.After(time.Since(since)):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // tidy drops what is too old, hourly.
 func (s *Store) tidy() {
@@ -54,6 +66,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 func (s *Store) drop(ctx context.Context, statement string, before time.Time) error {
 	for {
 		var n int64
+		began := time.Now()
 		err := s.do(ctx, func(ctx context.Context, tx *tx) error {
 			result, err := tx.ExecContext(ctx, statement, before.UnixMicro(), pruneStep)
 			if err == nil {
@@ -62,6 +75,9 @@ func (s *Store) drop(ctx context.Context, statement string, before time.Time) er
 			return err
 		})
 		if err != nil || n < pruneStep {
+			return err
+		}
+		if err := rest(ctx, began); err != nil {
 			return err
 		}
 	}
@@ -75,7 +91,7 @@ func (s *Store) pruneEvents(ctx context.Context, before time.Time) error {
 		return err
 	}
 	for low := first.Int64; low <= last.Int64; low += pruneStep {
-		high := min(low+pruneStep-1, last.Int64)
+		high, began := min(low+pruneStep-1, last.Int64), time.Now()
 		err := s.do(ctx, func(ctx context.Context, tx *tx) error {
 			for _, statement := range []string{
 				"DELETE FROM events WHERE seq BETWEEN ?1 AND ?2 AND seq NOT IN (SELECT seq FROM deliveries WHERE seq BETWEEN ?1 AND ?2 AND (state IN ('pending', 'waiting') OR last_at >= ?3))",
@@ -88,6 +104,9 @@ func (s *Store) pruneEvents(ctx context.Context, before time.Time) error {
 			}
 			return nil
 		})
+		if err == nil {
+			err = rest(ctx, began)
+		}
 		if err != nil {
 			return err
 		}

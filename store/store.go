@@ -80,8 +80,11 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(cfg.Path), 0o700); err != nil { // numbers of people will be in it
 		return nil, fmt.Errorf("store: %w; make the folder, or set store.url to one that may be written", err)
 	}
+	if err := createPrivate(cfg.Path); err != nil && !errors.Is(err, os.ErrExist) { // its log takes after it
+		return nil, fmt.Errorf("store: %w; make the folder, or set store.url to one that may be written", err)
+	}
 	source := sourceOf(cfg.Path)
-	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
+	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
 	var err error
 	if s.writes, err = sql.Open("sqlite", source+pragmas); err != nil {
 		return nil, fmt.Errorf("store: %w", err)

@@ -89,6 +89,7 @@ func (a *App) adopt(next *config.Config) error {
 		return err
 	}
 	a.bridge.Load().Retune(limits(next), sounds)
+	a.test.retune(limits(next), sounds)
 	a.routes.Store(newRoutes(next, a.endpoint, rates, a.Store))
 	if a.wire.Level != nil {
 		_ = a.wire.Level.UnmarshalText([]byte(next.Log.Level)) // checked by config

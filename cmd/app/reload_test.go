@@ -113,6 +113,33 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// The calls of test keys follow a reload too.
+func TestReloadReachesTestCalls(t *testing.T) {
+	a, _, write := reloading(t)
+	calls, err := a.testCalls()
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := func() error {
+		_, err := calls.Start(t.Context(), bridge.Request{RepNumber: "+12025550110", To: "+12025550100", Test: true, ID: bridge.NewID("call")})
+		return err
+	}
+	if err := place(); err != nil {
+		t.Fatal(err)
+	}
+	var refused *bridge.Refusal
+	if err := place(); !errors.As(err, &refused) || refused.Code != bridge.CodeRepBusy {
+		t.Errorf("a second call of the rep: %v", err)
+	}
+	write(reloadable + "call_flow: {one_call_per_rep: false}\n")
+	if _, err := a.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := place(); err != nil {
+		t.Errorf("after the reload: %v", err)
+	}
+}
+
 func TestWrongReloadKeepsTheOld(t *testing.T) {
 	a, _, write := reloading(t)
 	for _, wrong := range []string{

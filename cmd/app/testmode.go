@@ -30,6 +30,11 @@ type testMode struct {
 // testCalls is api.Config.TestCalls.
 func (a *App) testCalls() (api.Calls, error) {
 	t := &a.test
+	if b := t.made(); b != nil {
+		return b, nil
+	}
+	a.reloads.mu.Lock() // its configuration is the one that a reload changes
+	defer a.reloads.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.over {
@@ -42,6 +47,12 @@ func (a *App) testCalls() (api.Calls, error) {
 		return nil, errors.Join(fmt.Errorf("test mode: %w", err), t.undo())
 	}
 	return t.bridge, nil
+}
+
+func (t *testMode) made() *bridge.Bridge {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.bridge
 }
 
 var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
@@ -111,6 +122,16 @@ func (a *App) testRoute(side bridge.Side, number string) []bridge.Route {
 	r := a.routes.Load()
 	return []bridge.Route{{Trunk: "simulated", CallerIDs: r.policy.OwnNumber, Rate: r.rates.of(number),
 		Media: media.Side{Address: loopback.Addr(), EventPT: 101, InBand: true, Codecs: []media.Codec{media.PCMU, media.PCMA}}}}
+}
+
+// retune is bridge.Retune, where there is a test bridge already; later ones begin
+// with the configuration as it is then.
+func (t *testMode) retune(limits bridge.Limits, sounds bridge.Sounds) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.bridge != nil {
+		t.bridge.Retune(limits, sounds)
+	}
 }
 
 // stop ends the test calls and what carries them.

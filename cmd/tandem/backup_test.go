@@ -45,6 +45,11 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(0, "backup") // the store is open
+	for _, name := range []string{path, file} {
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", name, info.Mode(), err)
+		}
+	}
 	if text := run(1, "backup"); !strings.Contains(text, "is there already") {
 		t.Error(text)
 	}
