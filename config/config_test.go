@@ -173,6 +173,24 @@ func TestEnvironmentAndPresets(t *testing.T) {
 	}
 }
 
+// An empty variable is a value; one that cannot be empty says so.
+func TestEmptyVariablesAreEmpty(t *testing.T) {
+	text := small + "metrics: {listen: \"127.0.0.1:9464\"}\n"
+	c, problems := Read("t.yaml", []byte(text), []string{"TANDEM_METRICS__LISTEN=", "TANDEM_NUMBERS__DENY=", "TANDEM_CALL_FLOW__CONFIRM__DECLINE_DIGIT="})
+	if len(problems) > 0 || c.Metrics.Listen != "" || len(c.Numbers.Deny) != 0 || c.CallFlow.Confirm.DeclineDigit != "" {
+		t.Errorf("%v: listen %q, deny %q, decline %q", problems, c.Metrics.Listen, c.Numbers.Deny, c.CallFlow.Confirm.DeclineDigit)
+	}
+	_, problems = Read("t.yaml", []byte(text), []string{"TANDEM_MEDIA__DSCP=", "TANDEM_CALL_FLOW__MAX_DURATION="})
+	if problems.Errors() != 2 {
+		t.Fatalf("%v", problems)
+	}
+	for _, p := range problems {
+		if p.Help != "unset the variable to leave it as it was" {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
 func TestSchemaIsJSON(t *testing.T) {
 	var out bytes.Buffer
 	if err := Schema(&out); err != nil || !json.Valid(out.Bytes()) || !strings.Contains(out.String(), `"rep_ring_timeout"`) {

@@ -141,6 +141,9 @@ func (d *decoder) sequence(path string, n *node, tag reflect.StructTag, into ref
 		d.add(n.origin, path, "must be a list, not a map", CodeType, "write it in [ ]")
 		return
 	case scalar:
+		if n.text == "" {
+			break // an empty list
+		}
 		for text := range strings.SplitSeq(n.text, ",") {
 			items = append(items, &node{origin: n.origin, text: strings.TrimSpace(text)})
 		}
@@ -160,7 +163,13 @@ func (d *decoder) sequence(path string, n *node, tag reflect.StructTag, into ref
 // scalar reads one value and holds it to its tags.
 func (d *decoder) scalar(path string, n *node, tag reflect.StructTag, into reflect.Value) {
 	text := n.text
-	wrong := func(what string) { d.add(n.origin, path, fmt.Sprintf("%q %s", n.text, what), CodeType, "") }
+	wrong := func(what string) {
+		help := ""
+		if text == "" && n.origin.Line == 0 {
+			help = "unset the variable to leave it as it was"
+		}
+		d.add(n.origin, path, fmt.Sprintf("%q %s", text, what), CodeType, help)
+	}
 	switch {
 	case into.Type() == durationType:
 		v, err := Duration(text)

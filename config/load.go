@@ -43,7 +43,8 @@ func Read(path string, data []byte, environ []string) (*Config, Problems) {
 	return c, d.problems
 }
 
-// overlay puts the environment over the file: TANDEM_A__B is a.b.
+// overlay puts the environment over the file: TANDEM_A__B is a.b. A variable that is
+// empty makes the key empty, one that is not there leaves it as it was.
 func (d *decoder) overlay(root *node) {
 	sorted := slices.Sorted(slices.Values(d.environ))
 	for _, entry := range sorted {
@@ -75,7 +76,7 @@ func (d *decoder) putEnv(root *node, name string, levels []string, value string)
 		}
 		at = at.fields[key]
 	}
-	at.set(levels[len(levels)-1], origin, &node{origin: origin, text: value, null: value == ""})
+	at.set(levels[len(levels)-1], origin, &node{origin: origin, text: value})
 }
 
 // meant asks whether another name was meant.

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
@@ -33,6 +35,9 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		warnings := len(problems) - problems.Errors()
 		fmt.Fprintf(stdout, "%d errors, %d warnings. Nothing was changed.\n", problems.Errors(), warnings)
 	case "json":
+		if *online {
+			break // one document, with what the trunks say
+		}
 		if err := problems.JSON(stdout); err != nil {
 			fmt.Fprintf(stderr, "tandem: %v\n", err)
 			return 1
@@ -44,9 +49,8 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return 2
 	}
 	code := 0
-	if *online && problems.Errors() == 0 {
-		reports, err := examine(cfg, cfg.TrunkNames(), "", stderr)
-		code = showReports(reports, err, *format == "json", stdout, stderr) // a document of its own
+	if *online {
+		code = checkOnline(cfg, problems, *format == "json", stdout, stderr)
 	}
 	switch {
 	case problems.Errors() > 0:
@@ -57,6 +61,28 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return 3
 	}
 	return 0
+}
+
+// checkOnline tries every trunk of a configuration that is well. As JSON it writes
+// the problems too.
+func checkOnline(cfg *config.Config, problems config.Problems, asJSON bool, stdout, stderr io.Writer) int {
+	reports, err := []report{}, error(nil)
+	if problems.Errors() == 0 {
+		reports, err = examine(cfg, cfg.TrunkNames(), "", stderr)
+	}
+	if !asJSON {
+		return showReports(reports, err, false, stdout, stderr)
+	}
+	var rows bytes.Buffer
+	if failed := problems.JSON(&rows); failed != nil {
+		fmt.Fprintf(stderr, "tandem: %v\n", failed)
+		return 1
+	}
+	code := printJSON(struct {
+		Problems json.RawMessage `json:"problems"`
+		Trunks   []report        `json:"trunks"`
+	}{rows.Bytes(), reports}, stdout, stderr)
+	return max(code, verdictOn(reports, err, stderr))
 }
 
 func showConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {

@@ -101,12 +101,6 @@ func (r *report) show(w io.Writer) {
 
 // showReports writes reports, and is the exit status they come to.
 func showReports(reports []report, err error, asJSON bool, stdout, stderr io.Writer) int {
-	code := 0
-	for i := range reports {
-		if !reports[i].Ready {
-			code = 1
-		}
-	}
 	if asJSON {
 		if failed := printJSON(reports, stdout, stderr); failed != 0 {
 			return failed
@@ -116,11 +110,21 @@ func showReports(reports []report, err error, asJSON bool, stdout, stderr io.Wri
 			reports[i].show(stdout)
 		}
 	}
+	return verdictOn(reports, err, stderr)
+}
+
+// verdictOn is the exit status that reports come to.
+func verdictOn(reports []report, err error, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem: %v\n", err)
 		return 1
 	}
-	return code
+	for i := range reports {
+		if !reports[i].Ready {
+			return 1
+		}
+	}
+	return 0
 }
 
 // testTrunk is `tandem trunk test NAME`.

@@ -157,7 +157,23 @@ func TestCheckConfigOnlineAndDoctor(t *testing.T) {
 	if text, code := run("check-config", "--online", "--config", file); code != 1 || !strings.Contains(text, "wrong_password") {
 		t.Errorf("exit %d\n%s", code, text)
 	}
-	text, _ := run("doctor", "--config", file, "--json")
+	var checked struct {
+		Problems []struct{ Code string }
+		Trunks   []report
+	}
+	text, code := run("check-config", "--online", "--format", "json", "--config", file)
+	if err := json.Unmarshal([]byte(text), &checked); err != nil || code != 1 || checked.Problems == nil || len(checked.Trunks) != 1 || checked.Trunks[0].Ready {
+		t.Errorf("exit %d, %v\n%s", code, err, text)
+	}
+	broken := filepath.Join(t.TempDir(), "broken.yaml")
+	if err := os.WriteFile(broken, []byte("version: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, code = run("check-config", "--online", "--format", "json", "--config", broken)
+	if err := json.Unmarshal([]byte(text), &checked); err != nil || code != 1 || len(checked.Problems) == 0 || len(checked.Trunks) != 0 {
+		t.Errorf("exit %d, %v\n%s", code, err, text)
+	}
+	text, _ = run("doctor", "--config", file, "--json")
 	var reports []report
 	if err := json.Unmarshal([]byte(text), &reports); err != nil || len(reports) != 2 {
 		t.Fatalf("%v\n%s", err, text)
