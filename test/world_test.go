@@ -66,6 +66,7 @@ type world struct {
 type setup struct {
 	yaml    string                             // more of tandem.yaml
 	options string                             // keepalive.options of the trunk; "" = 0s: the ladders are of calls
+	trunk   string                             // more of the trunk's settings, a line
 	route   func(from, to netip.AddrPort) Path // nil = 5 ms
 	nat     map[string]string                  // addresses behind a NAT: its public address
 	lose    func(Datagram) bool                // nil = none
@@ -177,10 +178,11 @@ trunks:
     auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+12025550199"]
     keepalive: {options: %s}
+    %s
 %shttp: {listen: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
-%s`, tandemAt, cmp.Or(s.host, carrierAt.Addr().String()), cmp.Or(s.options, "0s"), backup, apiAt, w.db, s.yaml)
+%s`, tandemAt, cmp.Or(s.host, carrierAt.Addr().String()), cmp.Or(s.options, "0s"), s.trunk, backup, apiAt, w.db, s.yaml)
 	var problems config.Problems
 	if w.cfg, problems = config.Read("the scenario's configuration", []byte(text), []string{"TRUNK_PASSWORD=secret"}); problems.Errors() > 0 {
 		w.t.Fatal(problems)
