@@ -155,6 +155,26 @@ func TestSIPpRetryAfter(t *testing.T) {
 	rep.finished()
 }
 
+// TestSIPpRefreshes: the other two ways of RFC 4028: the prospect's side is refreshed
+// by UPDATE, the rep's refreshes by re-INVITE.
+func TestSIPpRefreshes(t *testing.T) {
+	t.Parallel()
+	rep, prospect := startSIPp(t, "theyReinvite"), startSIPp(t, "weUpdate")
+	s := twoTrunks(t, rep, prospect)
+	s.start()
+	id := s.place(repNumber, prospectNumber)
+	confirm(t, s, id, rep.phone(carrier.RepTone))
+	prospect.phone(carrier.ProspectTone)
+	s.reaches(id, "in_progress")
+	until(t, "both are refreshed", func() bool {
+		return strings.Contains(rep.messages(), "CSeq: 1 ACK") && prospect.count("UPDATE") > 0
+	})
+	s.hangup(id)
+	s.ends(id, "completed", "completed", "api")
+	rep.finished()
+	prospect.finished()
+}
+
 // TestSIPpSessionTimers: the prospect's side has us refresh, and meets our first try
 // with one of its own, so that both get 491; the rep's side promises to refresh, does so once, and is then gone: the
 // call ends when its session is over (RFC 4028 §10).
