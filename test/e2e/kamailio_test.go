@@ -110,11 +110,12 @@ func TestKamailioTrunks(t *testing.T) {
 	for name, tt := range map[string]struct {
 		auth, transport string
 		asProxy         bool // it is the trunk's outbound proxy too
+		byRoute         bool // calls come by a Route
 	}{
-		"digest over TCP":             {"digest", "tcp", false},
-		"registration over UDP":       {"register", "udp", true},
-		"registration over TCP":       {"register", "tcp", false},
-		"digest, as a proxy over TCP": {"digest", "tcp", true},
+		"digest over TCP": {"digest", "tcp", false, false},
+		"registration over UDP, with Service-Route": {"register", "udp", false, true},
+		"registration over TCP":                     {"register", "tcp", false, false},
+		"digest, as a proxy over TCP":               {"digest", "tcp", true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -136,8 +137,8 @@ func TestKamailioTrunks(t *testing.T) {
 			s.ends(id, "completed", "completed", "prospect")
 			rep.says("terminated")
 			s.stop()
-			if by := fmt.Sprintf("by Route <sip:127.0.0.1:%d", pbx.port); strings.Contains(pbx.output.String(), by) != tt.asProxy {
-				t.Errorf("INVITEs came by Route: %v, want %v", !tt.asProxy, tt.asProxy)
+			if by := fmt.Sprintf("by Route <sip:127.0.0.1:%d", pbx.port); strings.Contains(pbx.output.String(), by) != tt.byRoute {
+				t.Errorf("INVITEs came by Route: %v, want %v", !tt.byRoute, tt.byRoute)
 			}
 			if tt.auth == "register" {
 				until(t, "the registration is taken back", func() bool { return strings.Contains(pbx.output.String(), "acme is gone") })
