@@ -73,8 +73,8 @@ func (s *Server) authenticate(r *http.Request, route *route) (*caller, error) {
 
 // session is the rep whose cookie came with a request that their own page sent.
 func (s *Server) session(r *http.Request, route *route, cookie string) (*caller, error) {
-	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		return nil, refuse("cross_origin", "A session is for pages of this server; a CRM's backend uses an API key.")
+	if err := s.foreign.Check(r); err != nil {
+		return nil, refuse("cross_origin", "A session is for pages of this server, and of http.cors_origins; a CRM's backend uses an API key.")
 	}
 	rep, err := s.Store.SessionRep(r.Context(), cookie)
 	switch {

@@ -45,10 +45,11 @@ type Config struct {
 	Operations     Operations
 	Ready          func(ctx context.Context) []Check
 	Numbers        func() Numbers
-	Framed         bool    // pages of other sites may embed the rep's page
-	PublicURL      string  // where browsers find the server; "" = where they asked
-	PerSecond      float64 // writes, per API key
-	PrivateHooks   bool    // webhooks may go to private networks
+	Framed         bool     // pages of other sites may embed the rep's page
+	CORSOrigins    []string // whose pages may call with a rep's session: https://crm.example.com
+	PublicURL      string   // where browsers find the server; "" = where they asked
+	PerSecond      float64  // writes, per API key
+	PrivateHooks   bool     // webhooks may go to private networks
 	Burst          int
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed
 	Log            *slog.Logger   // nil = none
@@ -68,8 +69,11 @@ type Server struct {
 	mux    *http.ServeMux
 	limits *limiter
 	feed   *feed
-	life   context.Context
-	stop   context.CancelFunc
+
+	browsed map[string]bool // patterns of routes that pages of other origins may use
+	foreign *http.CrossOriginProtection
+	life    context.Context
+	stop    context.CancelFunc
 }
 
 // route is one row of the table of all there is. A handler returns the answer,
@@ -137,6 +141,11 @@ func New(cfg Config) *Server {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.browsed = browsed()
+	var err error
+	if s.foreign, err = foreign(cfg.CORSOrigins); err != nil {
+		panic("api: " + err.Error()) // the configuration was checked
+	}
 	s.feed = &feed{store: cfg.Store, show: s.eventJSON, log: s.log, followers: make(map[*follower]bool)}
 	s.life, s.stop = context.WithCancel(context.Background())
 	methods := make(map[string][]string)
@@ -167,7 +176,11 @@ func (o *otherMethod) Unwrap() error { return o.problem }
 // Close ends the streams; requests under way go on.
 func (s *Server) Close() { s.stop() }
 
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.cors(w, r) {
+		s.mux.ServeHTTP(w, r)
+	}
+}
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 

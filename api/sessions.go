@@ -116,7 +116,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request, _ *caller) (*an
 
 func (s *Server) setSession(w http.ResponseWriter, value string, expires time.Time) {
 	cookie := &http.Cookie{Name: sessionCookie, Value: value, Path: "/", Expires: expires, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if s.Framed { // a page of another site around ours: a cookie for that pair alone (CHIPS)
+	if s.Framed || len(s.CORSOrigins) > 0 { // a page of another site around ours, or calling it: a cookie for that pair alone (CHIPS)
 		cookie.SameSite, cookie.Partitioned = http.SameSiteNoneMode, true
 	}
 	http.SetCookie(w, cookie)

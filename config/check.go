@@ -88,6 +88,7 @@ func (d *decoder) check(c *Config) {
 	}
 	d.checkLater(c)
 	d.checkOrigins("http.frame_ancestors", c.HTTP.FrameAncestors)
+	d.checkOrigins("http.cors_origins", c.HTTP.CORSOrigins)
 	d.checkPolicy(c)
 	d.checkHTTP(c)
 	channels := 0
@@ -168,8 +169,9 @@ func (d *decoder) checkHTTP(c *Config) {
 
 var bcryptForm = regexp.MustCompile(`^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$`)
 
-// checkOrigins wants what browsers call an origin: it goes into a
-// Content-Security-Policy as it is.
+// checkOrigins wants what browsers call an origin, exactly: it goes into a
+// Content-Security-Policy as it is, and is compared with the Origin header. There is no
+// wildcard: whoever it let in would act for a rep.
 func (d *decoder) checkOrigins(path string, origins []string) {
 	for i, text := range origins {
 		u, err := url.Parse(text)
@@ -183,7 +185,6 @@ func (d *decoder) checkOrigins(path string, origins []string) {
 // and not kept would be worse than none.
 func (d *decoder) checkLater(c *Config) {
 	for path, set := range map[string]bool{
-		"http.cors_origins":     len(c.HTTP.CORSOrigins) > 0,
 		"tracing.otlp_endpoint": c.Tracing.OTLPEndpoint != "",
 		"log.numbers":           c.Log.Numbers != "masked",
 	} {

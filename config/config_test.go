@@ -94,6 +94,8 @@ func TestChecks(t *testing.T) {
 		"media: {fast_path: fast}":                                                "auto kernel user",
 		"numbers: {}":                                                             "already defined",
 		"store: {url: \"postgres://x\"}":                                          "not written as it must be",
+		"http: {cors_origins: [\"*\"]}":                                           "is not an origin",
+		"http: {cors_origins: [\"https://crm.example.com/\"]}":                    "is not an origin",
 		"http: {trusted_proxies: [everybody]}":                                    "is not a network",
 		"a: *b":                                                                   "",
 		"sip: 5":                                                                  "must be a map",

@@ -22,7 +22,7 @@ func (a *App) openHTTP(context.Context) error {
 	metrics := api.NewMetrics(a.registry)
 	a.api = api.New(api.Config{
 		Calls: a.bridge.Load(), TestCalls: a.testCalls, Store: a.Store, Operations: operations{a}, Ready: a.ready,
-		Numbers: a.numbers, Framed: len(a.cfg.HTTP.FrameAncestors) > 0, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
+		Numbers: a.numbers, Framed: len(a.cfg.HTTP.FrameAncestors) > 0, CORSOrigins: a.cfg.HTTP.CORSOrigins, PublicURL: strings.TrimRight(a.cfg.HTTP.PublicURL, "/"),
 		PerSecond: a.cfg.HTTP.RateLimit.PerSecond, Burst: a.cfg.HTTP.RateLimit.Burst,
 		TrustedProxies: config.Networks(a.cfg.HTTP.TrustedProxies), Log: a.log, Metrics: metrics,
 		PrivateHooks: a.cfg.Webhooks.AllowPrivateNetworks,
