@@ -16,10 +16,16 @@ import (
 var (
 	errAuthRefused     = errors.New("the trunk refuses these credentials: check username, password and realm")
 	errAuthUnsupported = errors.New("no challenge that can be answered: need Digest with MD5 or SHA-256, and a username")
-	errAuthRealm       = fmt.Errorf("%w: it is for another realm", errAuthUnsupported)
+	errAuthRealm       = &unanswerable{"the trunk asks for credentials of another realm than auth.realm"}
 	errAuthEndless     = fmt.Errorf("%w: it answers each of them with another challenge", errAuthRefused)
-	errAuthMissing     = fmt.Errorf("%w: there is no username", errAuthUnsupported)
+	errAuthMissing     = &unanswerable{"the trunk asks for a password, and the configuration has no username"}
 )
+
+// unanswerable is an errAuthUnsupported that has words of its own.
+type unanswerable struct{ text string }
+
+func (e *unanswerable) Error() string { return e.text }
+func (e *unanswerable) Unwrap() error { return errAuthUnsupported }
 
 // authRounds is how often one realm may refuse an answer before it counts as a
 // refusal: a nonce may have run out without the server saying "stale".

@@ -48,11 +48,16 @@ func (e *Endpoint) Examine(ctx context.Context, inv Invite) (all []Finding, err 
 	began := time.Now()
 	targets, err := e.locator.targets(ctx, &t.TrunkConfig)
 	if err != nil {
-		add("resolve", began, FaultName, "%v", err)
+		_, why, _ := strings.Cut(err.Error(), ErrUnresolved.Error()+": ")
+		add("resolve", began, FaultName, "%s", why)
 		return all, nil
 	}
 	targets = targets[:min(len(targets), maxTargets)]
-	add("resolve", began, FaultNone, "%s is %s", t.Host, joined(targets))
+	where := t.Host
+	if t.Proxy != "" {
+		where = "the outbound proxy " + t.Proxy
+	}
+	add("resolve", began, FaultNone, "%s is %s", where, joined(targets))
 	alive := false
 	for _, at := range targets {
 		found := e.examineTarget(ctx, t, at)

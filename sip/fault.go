@@ -46,7 +46,7 @@ const (
 
 // advice says what to change, one sentence a Fault.
 var advice = map[Fault]string{
-	FaultName:          "Correct the trunk's host: no DNS server knows an address for it (SRV, A, AAAA), or none can be reached from here.",
+	FaultName:          "Correct the trunk's host, or its outbound_proxy: no DNS server knows an address for it (SRV, A, AAAA), or none can be reached from here.",
 	FaultRefused:       "Nothing listens there: check host, port and transport of the trunk, and whether the far end allows this machine's address.",
 	FaultTimeout:       "Nothing came back: let this transport out to the trunk's address and port in the firewall, and check both.",
 	FaultConnection:    "The connection broke: check the transport, and what stands between (firewall, load balancer).",

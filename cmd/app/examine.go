@@ -62,9 +62,9 @@ func Examine(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logge
 		if err != nil {
 			return all, note, err
 		}
-		inv := sip.Invite{Trunk: name, From: cfg.Trunks[name].CallerIDs[0], To: nobody, Offer: sound.Offer()}
+		inv := sip.Invite{Trunk: name, From: cfg.Trunks[name].CallerIDs[0], To: nobody, Offer: sound.Offer(), Instead: sound.Instead}
 		if one.Findings, err = endpoint.Examine(ctx, inv); err == nil && number != "" && one.Ready() {
-			inv.To = number
+			inv.To, inv.Offer = number, sound.Offer()
 			one.Findings = append(one.Findings, ring(ctx, endpoint, inv, sound))
 		}
 		sound.Close()

@@ -20,14 +20,14 @@ import (
 	"tandem/config"
 )
 
-// selfSigned writes a certificate of 127.0.0.1 and its key.
-func selfSigned(t *testing.T, dir string) (cert, key string, roots *x509.CertPool) {
+// selfSigned writes a certificate of 127.0.0.1 and its key, good until then.
+func selfSigned(t *testing.T, dir string, until time.Time) (cert, key string, roots *x509.CertPool) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: until, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +50,7 @@ func selfSigned(t *testing.T, dir string) (cert, key string, roots *x509.CertPoo
 // the event streams of many tabs share a connection.
 func TestHTTPS(t *testing.T) {
 	dir := t.TempDir()
-	cert, key, roots := selfSigned(t, dir)
+	cert, key, roots := selfSigned(t, dir, time.Now().Add(time.Hour))
 	cfg, problems := config.Read("the test's configuration", fmt.Appendf(nil, `version: 1
 sip: {listen: ["udp://127.0.0.1:0"]}
 numbers: {default_region: US, allow: ["+1"]}
