@@ -294,9 +294,19 @@ static __always_inline int send(struct __sk_buff *skb, const struct way *out)
 	return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 }
 
+// changed is what a checksum changes by when words become others (RFC 1624).
+static __always_inline __u32 changed(const __be32 *before, const __be32 *now, int words)
+{
+	__u64 sum = 0;
+	for (int i = 0; i < words; i++)
+		sum += (__u64)(__u32)~before[i] + now[i];
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return (sum & 0xffffffff) + (sum >> 32);
+}
+
 // sums puts right the UDP checksum: inner is what changed in the datagram,
 // outer in the addresses.
-static __always_inline int sums(struct __sk_buff *skb, __u32 at, __s64 inner, __s64 outer)
+static __always_inline int sums(struct __sk_buff *skb, __u32 at, __u32 inner, __u32 outer)
 {
 	return bpf_l4_csum_replace(skb, at, 0, inner, BPF_F_MARK_MANGLED_0) ||
 	       bpf_l4_csum_replace(skb, at, 0, outer, BPF_F_MARK_MANGLED_0 | BPF_F_PSEUDO_HDR);
@@ -324,7 +334,10 @@ static __always_inline __u16 header_sum(const __be16 *before, const __be16 *now,
 static __always_inline int relay4(struct __sk_buff *skb)
 {
 	struct packet4 p;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &p, sizeof p))
+	const struct packet4 *lies = (void *)(long)skb->data + ETH_HLEN;
+	if ((void *)(lies + 1) <= (void *)(long)skb->data_end)
+		p = *lies;
+	else if (bpf_skb_load_bytes(skb, ETH_HLEN, &p, sizeof p))
 		return UP;
 	__u32 length = bpf_ntohs(p.ip.tot_len);
 	if (p.ip.protocol != IPPROTO_UDP || p.ip.ihl != 5 || p.ip.version != 4 || p.ip.frag_off & bpf_htons(FRAGMENT) ||
@@ -348,11 +361,11 @@ static __always_inline int relay4(struct __sk_buff *skb)
 	p.udp.source = out.local_port;
 	p.udp.dest = out.remote_port;
 	struct body new = {p.udp.source, p.udp.dest, p.rtp};
-	__u32 outer = bpf_csum_diff((__be32 *)&before.saddr, 8, (__be32 *)&p.ip.saddr, 8, 0);
+	__u32 outer = changed(&before.saddr, &p.ip.saddr, 2);
 	p.ip.check = header_sum((__be16 *)&before, (__be16 *)&p.ip, outer);
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &p, sizeof p, BPF_F_INVALIDATE_HASH))
 		return DROP;
-	__s64 inner = bpf_csum_diff((__be32 *)&old, sizeof old, (__be32 *)&new, sizeof new, 0);
+	__u32 inner = changed((__be32 *)&old, (__be32 *)&new, sizeof new / 4);
 	if (sums(skb, ETH_HLEN + offsetof(struct packet4, udp.check), inner, outer))
 		return DROP;
 	return send(skb, &out);
@@ -361,7 +374,10 @@ static __always_inline int relay4(struct __sk_buff *skb)
 static __always_inline int relay6(struct __sk_buff *skb)
 {
 	struct packet6 p;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &p, sizeof p))
+	const struct packet6 *lies = (void *)(long)skb->data + ETH_HLEN;
+	if ((void *)(lies + 1) <= (void *)(long)skb->data_end)
+		p = *lies;
+	else if (bpf_skb_load_bytes(skb, ETH_HLEN, &p, sizeof p))
 		return UP;
 	__u32 length = bpf_ntohs(p.ip.payload_len);
 	if (p.ip.nexthdr != IPPROTO_UDP || p.ip.version != 6 || length != skb->len - ETH_HLEN - sizeof p.ip ||
@@ -386,13 +402,13 @@ static __always_inline int relay6(struct __sk_buff *skb)
 	struct body new = {p.udp.source, p.udp.dest, p.rtp};
 	if (bpf_skb_store_bytes(skb, ETH_HLEN, &p, sizeof p, BPF_F_INVALIDATE_HASH))
 		return DROP;
-	__s64 inner = bpf_csum_diff((__be32 *)&old, sizeof old, (__be32 *)&new, sizeof new, 0);
-	__s64 outer = bpf_csum_diff((__be32 *)&before.saddr, 32, (__be32 *)&p.ip.saddr, 32, 0);
+	__u32 inner = changed((__be32 *)&old, (__be32 *)&new, sizeof new / 4);
+	__u32 outer = changed((__be32 *)&before.saddr, (__be32 *)&p.ip.saddr, 8);
 	if (sums(skb, ETH_HLEN + offsetof(struct packet6, udp.check), inner, outer))
 		return DROP;
 	// The helper took outer from a checksum the card made of the whole packet,
 	// as is right where the header has one of its own. This one has none.
-	bpf_csum_update(skb, bpf_csum_diff((__be32 *)&before, sizeof before, (__be32 *)&p.ip, sizeof p.ip, 0));
+	bpf_csum_update(skb, changed((__be32 *)&before, (__be32 *)&p.ip, sizeof p.ip / 4));
 	return send(skb, &out);
 }
 
