@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/cilium/ebpf"
 )
 
 // The head of a flow, as in relay.c: alive, 15 bits of life, sequence, timestamp.
@@ -46,6 +44,9 @@ type Entry struct {
 
 func (e *Entry) flow() *relayFlow { return &e.t.slots[e.slot] }
 
+// port is where the program looks for the flow.
+func (e *Entry) port() *uint64 { return &e.t.ports[e.in.Port()] }
+
 // Add puts a flow in: from now on its packets go by the kernel. The error is a
 // *Refusal, and says what is in the way.
 func (t *Table) Add(f Flow) (*Entry, error) {
@@ -57,14 +58,11 @@ func (t *Table) Add(f Flow) (*Entry, error) {
 		return nil, err
 	}
 	e := &Entry{t: t, slot: t.free[0], key: inward(f.In), in: f.In.Local, out: f.Out.Remote, from: f.Out.Local.Addr(), tos: tos}
-	if t.entries[e.key] != nil {
-		return nil, refuse(Loop, "%v to %v is relayed already", f.In.Remote, f.In.Local)
+	if atomic.LoadUint64(e.port()) != 0 {
+		return nil, refuse(Full, "another flow comes in by port %d", f.In.Local.Port())
 	}
 	e.fill(&f, via)
-	if err := t.places.Update(e.key, e.slot, ebpf.UpdateNoExist); err != nil {
-		e.halt()
-		return nil, refuse(Full, "table of flows: %w", err)
-	}
+	atomic.StoreUint64(e.port(), uint64(e.slot)+1)
 	t.free = t.free[1:]
 	t.entries[e.key] = e
 	t.ours[e.in]++
@@ -210,9 +208,7 @@ func (e *Entry) Remove() Tally {
 	if !first || t.closed {
 		return last
 	}
-	if err := t.places.Delete(e.key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
-		t.log.Error("kernel path: a dead flow stays in the table", "err", err)
-	}
+	atomic.StoreUint64(e.port(), 0)
 	delete(t.entries, e.key)
 	fewer(t.ours, e.in)
 	fewer(t.targets, e.out)

@@ -29,7 +29,7 @@ const (
 
 // Why Add refuses. Interface is one too: packets come or go by another one.
 const (
-	Full   Reason = "full"
+	Full   Reason = "full"   // as many as there may be, or its port has one
 	Family Reason = "family" // one leg IPv4, the other IPv6
 	Route  Reason = "route"  // none to the far end
 	Loop   Reason = "loop"   // a far end that is one of our own ports

@@ -6,9 +6,9 @@
 // rewritten where it arrives (TCX ingress) and sent on. Everything else goes up
 // the stack, untouched, to the socket it was meant for.
 //
-// A flow's life: user space fills a slot, makes its head alive, then puts the key
-// in. To end it, user space clears alive with one compare-and-swap, which also
-// tells what was sent last, then takes the key out. A packet is sent on only
+// A flow's life: user space fills a slot, makes its head alive, then puts it in
+// at its port. To end it, user space clears alive with one compare-and-swap, which
+// also tells what was sent last, then takes it out. A packet is sent on only
 // after the program has swapped the same word, so none is taken after that.
 
 #include <linux/bpf.h>
@@ -102,14 +102,17 @@ struct flow {
 #define ALIVE (1ULL << 63)
 #define LIFE (0xffffULL << 48)
 
-// The sizes are set by user space: as many as there may be flows.
+// Which flow comes in by a port of ours: its slot and 1, or 0. A port is one
+// leg's, so this needs no hash; who it is from is looked at in the flow.
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__type(key, struct key);
-	__type(value, __u32);
-	__uint(max_entries, 1);
-} places SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, __u64);
+	__uint(max_entries, 65536);
+} ports SEC(".maps");
 
+// The size is set by user space: as many as there may be flows.
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -220,10 +223,11 @@ static __always_inline int same(const struct key *a, const struct key *b)
 // and copies its way. size is that of the payload. It returns 0 if the packet goes on, else what becomes of it.
 static __always_inline int pass(struct key *k, struct rtp *r, __u32 size, struct way *out)
 {
-	__u32 *slot = bpf_map_lookup_elem(&places, k);
-	if (!slot)
+	__u32 index = bpf_ntohs(k->local_port);
+	volatile __u64 *port = bpf_map_lookup_elem(&ports, &index);
+	if (!port)
 		return UP;
-	__u32 index = *slot;
+	index = *port - 1; // which for 0 is no flow's
 	struct flow *f = bpf_map_lookup_elem(&flows, &index);
 	if (!f)
 		return UP;

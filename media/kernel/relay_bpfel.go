@@ -72,7 +72,7 @@ type relayWay struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	relayMapFlows  = "flows"
-	relayMapPlaces = "places"
+	relayMapPorts  = "ports"
 	relayProgRelay = "relay"
 	relayVarSource = "source"
 )
@@ -126,8 +126,8 @@ type relayProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type relayMapSpecs struct {
-	Flows  *ebpf.MapSpec `ebpf:"flows"`
-	Places *ebpf.MapSpec `ebpf:"places"`
+	Flows *ebpf.MapSpec `ebpf:"flows"`
+	Ports *ebpf.MapSpec `ebpf:"ports"`
 }
 
 // relayVariableSpecs contains global variables before they are loaded into the kernel.
@@ -157,14 +157,14 @@ func (o *relayObjects) Close() error {
 //
 // It can be passed to loadRelayObjects or ebpf.CollectionSpec.LoadAndAssign.
 type relayMaps struct {
-	Flows  *ebpf.Map `ebpf:"flows"`
-	Places *ebpf.Map `ebpf:"places"`
+	Flows *ebpf.Map `ebpf:"flows"`
+	Ports *ebpf.Map `ebpf:"ports"`
 }
 
 func (m *relayMaps) Close() error {
 	return _RelayClose(
 		m.Flows,
-		m.Places,
+		m.Ports,
 	)
 }
 

@@ -337,7 +337,9 @@ func TestRefusedFlows(t *testing.T) {
 	})
 	refused(Loop, func(f *Flow) { f.Out.Remote = f.In.Local })
 	first := add(t, table, c.flow())
-	refused(Loop, func(*Flow) {}) // it is in
+	refused(Full, func(*Flow) {})                              // it is in
+	refused(Full, func(f *Flow) { f.In.Remote = c.theirs.at }) // a port is one leg's
+	refused(Full, func(f *Flow) { f.In.Local = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.2"), f.In.Local.Port()) })
 	refused(Loop, func(f *Flow) { f.In.Local, f.Out.Remote = c.theirs.at, c.ours.at })
 	refused(Loop, func(f *Flow) { f.In.Local = c.b.at })
 	other := newCall(t, table, "127.0.0.1")

@@ -26,14 +26,14 @@ const spare = 64
 
 // Table is the flows that the program relays. It belongs to who opened it.
 type Table struct {
-	log    *slog.Logger
-	prog   *ebpf.Program
-	places *ebpf.Map
-	flows  *ebpf.Map
-	slots  []relayFlow // shared with the program
-	clock  time.Time   // the time when CLOCK_MONOTONIC was at
-	at     int64
-	watch  *watcher
+	log   *slog.Logger
+	prog  *ebpf.Program
+	maps  [2]*ebpf.Map
+	ports []uint64    // shared with the program: as in relay.c
+	slots []relayFlow // likewise
+	clock time.Time   // the time when CLOCK_MONOTONIC was at
+	at    int64
+	watch *watcher
 
 	mu      sync.Mutex
 	names   []string
@@ -91,36 +91,46 @@ func (t *Table) open() error {
 	return nil
 }
 
-// load loads the program, and maps the flows into our memory.
+// load loads the program, and maps what it shares with us into our memory.
 func (t *Table) load() error {
 	spec, err := loadRelay()
 	if err != nil {
 		return refuse(Platform, "%w", err)
 	}
 	slots := uint32(t.limit + spare)
-	spec.Maps[relayMapPlaces].MaxEntries = slots
 	spec.Maps[relayMapFlows].MaxEntries = slots
 	var objects struct {
-		Relay  *ebpf.Program `ebpf:"relay"`
-		Places *ebpf.Map     `ebpf:"places"`
-		Flows  *ebpf.Map     `ebpf:"flows"`
+		Relay *ebpf.Program `ebpf:"relay"`
+		Ports *ebpf.Map     `ebpf:"ports"`
+		Flows *ebpf.Map     `ebpf:"flows"`
 	}
 	if err := spec.LoadAndAssign(&objects, nil); err != nil {
 		return loadRefused(err)
 	}
-	t.prog, t.places, t.flows = objects.Relay, objects.Places, objects.Flows
-	memory, err := syscall.Mmap(t.flows.FD(), 0, int(slots)*int(unsafe.Sizeof(relayFlow{})), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	if err != nil {
-		return loadRefused(fmt.Errorf("flows: %w", err))
+	t.prog, t.maps = objects.Relay, [...]*ebpf.Map{objects.Ports, objects.Flows}
+	if t.ports, err = shared[uint64](t, objects.Ports); err != nil {
+		return err
 	}
-	// An Entry keeps the Table, so the memory outlives both.
-	runtime.AddCleanup(t, func(b []byte) { _ = syscall.Munmap(b) }, memory)
-	t.slots = unsafe.Slice((*relayFlow)(unsafe.Pointer(&memory[0])), slots)
+	if t.slots, err = shared[relayFlow](t, objects.Flows); err != nil {
+		return err
+	}
 	for i := range slots {
 		t.free = append(t.free, i)
 	}
 	t.at, t.clock = monotonic(), time.Now()
 	return nil
+}
+
+// shared is an array of the program's, in our memory for as long as there is the
+// Table, which an Entry keeps.
+func shared[T any](t *Table, m *ebpf.Map) ([]T, error) {
+	var one T
+	memory, err := syscall.Mmap(m.FD(), 0, int(m.MaxEntries())*int(unsafe.Sizeof(one)), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	if err != nil {
+		return nil, loadRefused(fmt.Errorf("%s: %w", m, err))
+	}
+	runtime.AddCleanup(t, func(b []byte) { _ = syscall.Munmap(b) }, memory)
+	return unsafe.Slice((*T)(unsafe.Pointer(&memory[0])), m.MaxEntries()), nil
 }
 
 // loadRefused says why the kernel did not take the program.
@@ -186,7 +196,7 @@ func (t *Table) Close() error {
 		errs = append(errs, a.link.Close())
 	}
 	if t.prog != nil {
-		errs = append(errs, t.prog.Close(), t.places.Close(), t.flows.Close())
+		errs = append(errs, t.prog.Close(), t.maps[0].Close(), t.maps[1].Close())
 	}
 	return errors.Join(errs...)
 }
