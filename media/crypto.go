@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,22 +64,28 @@ type crypto struct {
 	tag   int
 	suite suite
 	key   string // key and salt, as octets; a string so that it can be compared
+	mki   string // which its packets carry before their tag; "" = none
 }
 
 // newCrypto makes a key of ours.
 func newCrypto(tag int, s suite) crypto {
 	key := make([]byte, s.key+s.salt)
 	_, _ = rand.Read(key) // it cannot fail
-	return crypto{tag, s, string(key)}
+	return crypto{tag: tag, suite: s, key: string(key)}
 }
 
 // String is the line's value (RFC 4568 §9.1).
 func (c crypto) String() string {
-	return fmt.Sprintf("%d %s inline:%s", c.tag, c.suite.name, base64.StdEncoding.EncodeToString([]byte(c.key)))
+	text := fmt.Sprintf("%d %s inline:%s", c.tag, c.suite.name, base64.StdEncoding.EncodeToString([]byte(c.key)))
+	if c.mki != "" {
+		text += fmt.Sprintf("|%d:%d", new(big.Int).SetBytes([]byte(c.mki)), len(c.mki))
+	}
+	return text
 }
 
-// parseCrypto reads a line's value. usable is false, without an error, for one
-// that is well and not for us: of a suite we have not, or with parameters.
+// parseCrypto reads a line's value (RFC 4568 §9.1). usable is false, without an
+// error, for one that is well and not for us: of a suite, or with a parameter, that
+// we have not; such a line is not to be used (§6.3).
 func parseCrypto(value string) (c crypto, usable bool, err error) {
 	fields := strings.Fields(value)
 	if len(fields) < 3 {
@@ -88,16 +95,16 @@ func parseCrypto(value string) (c crypto, usable bool, err error) {
 		return c, false, fmt.Errorf("%w: tag %.12q", ErrBadCrypto, fields[0])
 	}
 	var known bool
-	if c.suite, known = suiteOf(fields[1]); !known || len(fields) > 3 {
-		return c, false, nil // §6.3: with a parameter that is not known the line is not used
+	if c.suite, known = suiteOf(fields[1]); !known || slices.ContainsFunc(fields[3:], unknownParameter) || strings.Contains(fields[2], ";") {
+		return c, false, nil
 	}
 	inline, is := strings.CutPrefix(fields[2], "inline:")
 	if !is {
 		return c, false, fmt.Errorf("%w: %s has no inline key", ErrBadCrypto, c.suite.name)
 	}
-	text, rest, _ := strings.Cut(inline, "|") // the lifetime may be any: re-keying is by re-INVITE
-	if strings.Contains(rest, ":") {
-		return c, false, nil // a key identifier in each packet
+	text, rest, _ := strings.Cut(inline, "|")
+	if c.mki, err = parseKeyInfo(rest); err != nil {
+		return c, false, fmt.Errorf("%w: %s: %w", ErrBadCrypto, c.suite.name, err)
 	}
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -112,18 +119,77 @@ func parseCrypto(value string) (c crypto, usable bool, err error) {
 	return c, true, nil
 }
 
+// unknownParameter reports whether a session parameter keeps a line from being
+// used. WSH is a hint (§6.3.6), and what begins with "-" may be left aside (§6.3.7);
+// the others change what a packet looks like: KDR, UNENCRYPTED_SRTP and so on.
+func unknownParameter(text string) bool {
+	return !strings.HasPrefix(text, "-") && !strings.HasPrefix(text, "WSH=")
+}
+
+// maxLifetime is how many packets a key may serve (RFC 3711 §9.2).
+const maxLifetime = 1 << 48
+
+// parseKeyInfo reads what follows a key: its lifetime in packets, which whoever
+// sends by it keeps to by a re-INVITE, and the identifier that those packets carry
+// (RFC 4568 §6.1).
+func parseKeyInfo(text string) (mki string, err error) {
+	if text == "" {
+		return "", nil
+	}
+	for i, part := range strings.Split(text, "|") {
+		value, size, identifies := strings.Cut(part, ":")
+		switch {
+		case i > 1, identifies && mki != "", !identifies && i > 0:
+			return "", errors.New("more than a lifetime and an identifier")
+		case identifies:
+			if mki, err = parseMKI(value, size); err != nil {
+				return "", err
+			}
+		case !lifetime(value):
+			return "", fmt.Errorf("lifetime %.20q", value)
+		}
+	}
+	return mki, nil
+}
+
+// parseMKI reads a key's identifier: a decimal number, and in how many octets.
+func parseMKI(value, size string) (string, error) {
+	octets, err := strconv.ParseUint(size, 10, 8)
+	number, ok := new(big.Int).SetString(value, 10)
+	if err != nil || octets < 1 || octets > 128 || len(value) > 310 || !ok || number.Sign() < 0 || number.BitLen() > int(octets)*8 {
+		return "", fmt.Errorf("identifier %.20q of %.5q octets", value, size)
+	}
+	return string(number.FillBytes(make([]byte, octets))), nil
+}
+
+// lifetime reports whether a text is a number of packets, as it is or as 2^n.
+func lifetime(text string) bool {
+	if exponent, is := strings.CutPrefix(text, "2^"); is {
+		n, err := strconv.ParseUint(exponent, 10, 8)
+		return err == nil && n <= 48
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	return err == nil && n > 0 && n <= maxLifetime
+}
+
+// errForeign: no line is wrong, and none is for us.
+var errForeign = fmt.Errorf("%w: each a=crypto line is of a suite or has a parameter that we have not", ErrBadCrypto)
+
 // cryptos reads the lines of a media description that can be used. Only if none
-// can, a bad one is an error.
+// can, that is an error.
 func cryptos(attributes []sdp.Attribute) (all []crypto, err error) {
 	for _, a := range attributes {
 		if a.Key != "crypto" {
 			continue
 		}
 		c, usable, problem := parseCrypto(a.Value)
-		if problem != nil {
+		switch {
+		case problem != nil:
 			err = problem
-		} else if usable {
+		case usable:
 			all = append(all, c)
+		case err == nil:
+			err = errForeign
 		}
 	}
 	if len(all) > 0 {
@@ -169,8 +235,12 @@ func (k *keys) offer() (lines []crypto) {
 	return lines
 }
 
-// answered takes the far end's answer: one line of ours, by its tag.
+// answered takes the far end's answer: one line of ours, by its tag. One that we
+// cannot use is no consent to go without.
 func (k *keys) answered(r *remote) ([]crypto, error) {
+	if k.mode != SRTPNone && r.badCrypto != nil {
+		return nil, r.badCrypto
+	}
 	if err := k.check(r); err != nil || len(r.cryptos) == 0 || k.mode == SRTPNone {
 		k.plain()
 		return nil, err

@@ -74,7 +74,7 @@ func TestMetricsSayWhatPassed(t *testing.T) {
 		stray.talk(4, 0x21)
 		w.ana.packet(18, 0, []byte{1})
 		w.jane.heard()
-		if n := value(t, registry, "tandem_rtp_packets_total", map[string]string{"leg": "rep", "direction": "in"}); n < 700 {
+		if n := value(t, registry, "tandem_rtp_packets_total", map[string]string{"leg": "rep", "direction": "in"}); n < 500 { // the last report may be 7.5 s old
 			t.Errorf("while the call is up %v packets are counted", n)
 		}
 		a.Close()

@@ -34,16 +34,16 @@ func rekey(was *cipher, of crypto) (*cipher, error) {
 	switch {
 	case of.key == "":
 		return nil, nil
-	case was != nil && was.of.suite == of.suite && was.of.key == of.key:
+	case was != nil && was.of.suite == of.suite && was.of.key == of.key && was.of.mki == of.mki:
 		return was, nil
 	}
 	key := []byte(of.key)
 	context, err := srtp.CreateContext(key[:of.suite.key], key[of.suite.key:], profiles[of.suite.name],
-		srtp.SRTPReplayProtection(window), srtp.SRTCPReplayProtection(window))
+		srtp.SRTPReplayProtection(window), srtp.SRTCPReplayProtection(window), srtp.MasterKeyIndicator([]byte(of.mki)))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBadCrypto, err)
 	}
-	return &cipher{of: of, context: context, buffer: make([]byte, 0, maxPacket+sealRoom)}, nil
+	return &cipher{of: of, context: context, buffer: make([]byte, 0, maxPacket+sealRoom+len(of.mki))}, nil
 }
 
 // open deciphers a packet; ok is false for one that is not of the key, or came

@@ -259,7 +259,7 @@ func TestTermsOfSRTP(t *testing.T) {
 			{"optional, plain", SRTPOptional, plain, nil, false},
 			{"optional, AVP with a key", SRTPOptional, with("RTP/AVP", aes80, key), nil, true},
 			{"optional, SAVP", SRTPOptional, with("RTP/SAVP", aes80, key), nil, true},
-			{"optional, AVP with a bad key", SRTPOptional, with("RTP/AVP", aes80, key[1:]), nil, false},
+			{"optional, AVP with a bad key", SRTPOptional, with("RTP/AVP", aes80, key[1:]), ErrBadCrypto, false},
 			{"required, plain", SRTPRequired, plain, ErrPlain, false},
 			{"required, SAVP", SRTPRequired, with("RTP/SAVP", aes80, key), nil, true},
 			{"required, short key", SRTPRequired, with("RTP/SAVP", aes80, key[1:]), ErrBadCrypto, false},
