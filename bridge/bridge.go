@@ -58,8 +58,8 @@ type Bridge struct {
 	calls    map[string]*call
 	reps     map[string]string      // rep's number, or id → call id
 	placed   map[string][]time.Time // calls that count against quotas
-	draining bool // for good
-	paused   bool // until somebody says otherwise
+	draining bool                   // for good
+	paused   bool                   // until somebody says otherwise
 }
 
 // New returns a Bridge without calls.
@@ -115,7 +115,8 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 		id = NewID("call")
 	}
 	c := &call{keyed: keyed, placedAt: time.Now(), routes: routes, Bridge: b, tuning: b.tuned.Load(), id: id, asked: asked,
-		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), unhold: make(map[Side]func()), lent: make(map[Side]func())}
+		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), unhold: make(map[Side]func()), lent: make(map[Side]func()),
+		tongues: tongues{make(map[Side]AnsweredLeg), make(chan struct{}, 1)}}
 	c.log = b.log.With("call", c.id)
 	if err := b.lock(c); err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 type call struct {
 	*Bridge
 	*tuning
+	tongues
 	id     string
 	asked  Asked
 	routes map[Side][]Route // the one in use first
@@ -138,7 +139,7 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 	if end != nil {
 		return nil, end
 	}
-	if err := sound.Accept(leg.Answer()); err != nil {
+	if err := c.accept(ctx, side, leg, sound); err != nil {
 		leg.Hangup(unusable(err))
 		end := End{Reason: badCodec.of(side), By: ByCarrier, Side: side, Hangup: &Hangup{Cause: CauseError, Text: blaming(FaultOfAnswer(err), err.Error())}, Err: err}
 		c.legOver(side, end)
@@ -156,7 +157,7 @@ func (c *call) narrow(ctx context.Context, side Side, leg AnsweredLeg, sound *me
 	here, down := context.WithCancelCause(ctx)
 	forget := context.AfterFunc(leg.Context(), func() { down(gone(side, context.Cause(leg.Context()))) })
 	var watch sync.WaitGroup
-	watch.Go(func() { c.careful(func() { c.hearken(here, side, sound) }) })
+	c.attend(here, side, sound, &watch)
 	var once sync.Once
 	return &up{leg: leg, ctx: here, hangUp: func(why End) {
 		once.Do(func() {

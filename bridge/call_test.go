@@ -44,16 +44,18 @@ type world struct {
 type far struct {
 	w       *world
 	addr    netip.AddrPort
-	rings   time.Duration // after a 180; then answer or err
-	err     error         // instead of an answer
-	never   bool          // rings until it is given up
-	silent  bool          // does not ring before that
-	panics  bool          // a bug of ours
-	answer  string        // "" = one that can be used
-	late    time.Duration // then it is answered all the same, this long after
+	rings   time.Duration                      // after a 180; then answer or err
+	err     error                              // instead of an answer
+	never   bool                               // rings until it is given up
+	silent  bool                               // does not ring before that
+	panics  bool                               // a bug of ours
+	answer  string                             // "" = one that can be used
+	again   func(offer string) ([]byte, error) // to what it is offered later
+	late    time.Duration                      // then it is answered all the same, this long after
 	dialed  int
 	leg     *fakeLeg
 	offered string
+	reoffer func(offer []byte) ([]byte, error)
 }
 
 type fakeLeg struct {
@@ -63,10 +65,23 @@ type fakeLeg struct {
 	mu     sync.Mutex
 	byes   int
 	over   func()
+
+	reoffers []string
+	reanswer func(offer string) ([]byte, error) // nil = it refuses
 }
 
 func (l *fakeLeg) Answer() []byte           { return l.answer }
 func (l *fakeLeg) Context() context.Context { return l.ctx }
+
+func (l *fakeLeg) Reoffer(_ context.Context, offer []byte) ([]byte, error) {
+	l.mu.Lock()
+	l.reoffers = append(l.reoffers, string(offer))
+	l.mu.Unlock()
+	if l.reanswer == nil {
+		return nil, &sip.Error{Code: 488, Text: "Not Acceptable Here"}
+	}
+	return l.reanswer(string(offer))
+}
 
 func (l *fakeLeg) WhileUp(f func() error) error {
 	l.mu.Lock()
@@ -149,7 +164,8 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 	case f.err != nil:
 		return nil, f.err
 	}
-	l := &fakeLeg{over: inv.Over}
+	l := &fakeLeg{over: inv.Over, reanswer: f.again}
+	f.reoffer = inv.Reoffer
 	l.ctx, l.down = context.WithCancelCause(context.Background())
 	l.answer = []byte("v=0\r\no=- 1 1 IN IP4 " + f.addr.Addr().String() + "\r\ns=-\r\nc=IN IP4 " + f.addr.Addr().String() +
 		"\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n")

@@ -181,6 +181,14 @@ func (c *call) sendDigits(ctx context.Context) {
 	}
 }
 
+// attend watches over the sound of a leg until ctx ends.
+func (c *call) attend(ctx context.Context, side Side, sound *media.Stream, work *sync.WaitGroup) {
+	work.Go(func() { c.careful(func() { c.hearken(ctx, side, sound) }) })
+	if side == Prospect && c.mayBeWide() {
+		work.Go(func() { c.careful(func() { c.keepCodec(ctx) }) })
+	}
+}
+
 // hearken flags a leg that is answered and not heard.
 func (c *call) hearken(ctx context.Context, side Side, sound *media.Stream) {
 	limit, flag := c.Limits.FirstRTP, FlagOneWayRep

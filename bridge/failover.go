@@ -61,8 +61,8 @@ func (c *call) attempt(ctx context.Context, side Side, route Route, attempt int,
 	}
 	c.note(Event{Type: dialing[side], Side: side, Trunk: route.Trunk, Attempt: attempt, Rate: route.Rate})
 	inv.Guard = c.onceKept(ctx, inv.Guard)
-	if codec, ok := c.rep.Codec(); ok && side == Prospect {
-		sound.Prefer(codec)
+	if side == Prospect {
+		sound.Match(c.rep)
 	}
 	over := make(chan struct{})
 	c.over = append(c.over, over)

@@ -7,6 +7,7 @@ func (c *call) reoffer(side Side, sound *media.Stream) func(offer []byte) ([]byt
 	return func(offer []byte) ([]byte, error) {
 		answer, err := sound.Reoffer(offer)
 		c.hold(side, sound)
+		c.rethink()
 		return answer, err
 	}
 }
@@ -16,6 +17,7 @@ func (c *call) reaccept(side Side, sound *media.Stream) func(answer []byte) erro
 	return func(answer []byte) error {
 		err := sound.Accept(answer)
 		c.hold(side, sound)
+		c.rethink()
 		return err
 	}
 }

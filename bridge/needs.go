@@ -13,6 +13,8 @@ type AnsweredLeg interface {
 	Answer() []byte
 	// Context ends with the dialog; its Cause is then a *sip.Ended.
 	Context() context.Context
+	// Reoffer sends a re-INVITE with an offer and returns its answer. One at a time.
+	Reoffer(ctx context.Context, offer []byte) ([]byte, error)
 	// WhileUp runs f in the critical section that an incoming BYE takes.
 	WhileUp(f func() error) error
 	// Hangup sends a BYE and returns at once. It may be called again.

@@ -210,6 +210,9 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 	case t.Auth.Mode == "ip" && t.Auth.Username != "":
 		d.at(path+".auth.mode", "a username is not used with ip", CodeType, "write mode: digest")
 	}
+	if !slices.Contains(t.Codecs, "pcmu") && !slices.Contains(t.Codecs, "pcma") {
+		d.at(path+".codecs", "prompts are played, and keys heard, in G.711", CodeRequired, "add pcmu or pcma")
+	}
 	from := t.Identity.FromUser
 	if from != "caller_id" && from != "auth_user" && !strings.HasPrefix(from, "fixed:") {
 		d.at(path+".identity.from_user", fmt.Sprintf("%q is none of caller_id, auth_user, fixed:NAME", from), CodeType, "")

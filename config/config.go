@@ -119,7 +119,7 @@ type Trunk struct {
 	Dial                Dial              `key:"dial" doc:"how numbers are dialled"`
 	Identity            Identity          `key:"identity" doc:"who is calling"`
 	CallerIDs           []string          `key:"caller_ids" e164:"true" doc:"numbers the trunk may show; the first is the default"`
-	Codecs              []string          `key:"codecs" default:"pcmu,pcma" oneof:"pcmu,pcma" doc:"order of offer"`
+	Codecs              []string          `key:"codecs" default:"pcmu,pcma" oneof:"pcmu,pcma,g722,opus" doc:"order of offer; g722, opus where both legs agree. The rep is always offered G.711 first, for the prompt"`
 	DTMF                []string          `key:"dtmf" default:"rfc4733,inband,info" oneof:"rfc4733,inband,info" doc:"accepted at once"`
 	TelephoneEventPT    int               `key:"telephone_event_pt" default:"101" min:"96" max:"127" doc:"payload type offered"`
 	SRTP                string            `key:"srtp" default:"none" oneof:"none,optional,required" doc:"none | optional (SRTP where the far end agrees) | required; keys by SDES (RFC 4568)"`

@@ -89,17 +89,17 @@ func (s *Stream) agree(answer []byte) error {
 		return ErrTwoMedia
 	}
 	theirs.mux = false // we do not offer it
-	_, err = s.take(theirs, (*keys).answered)
+	_, err = s.take(theirs, func(*remote) {}, (*keys).answered)
 	return err
 }
 
-// take makes theirs the other half of the session. keying settles on SRTP; what
-// it returns is for our answer.
-func (s *Stream) take(theirs remote, keying func(*keys, *remote) ([]crypto, error)) ([]crypto, error) {
+// take makes theirs the other half of the session. choose puts the codec of our
+// answer first; keying settles on SRTP, and what it returns is for our answer.
+func (s *Stream) take(theirs remote, choose func(*remote), keying func(*keys, *remote) ([]crypto, error)) ([]crypto, error) {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
 	s.ascend(time.Now(), false)
-	lines, err := s.settle(theirs, keying)
+	lines, err := s.settle(theirs, choose, keying)
 	if err != nil {
 		return nil, err
 	}
@@ -108,14 +108,15 @@ func (s *Stream) take(theirs remote, keying func(*keys, *remote) ([]crypto, erro
 }
 
 // settle is take under inMu.
-func (s *Stream) settle(theirs remote, keying func(*keys, *remote) ([]crypto, error)) ([]crypto, error) {
+func (s *Stream) settle(theirs remote, choose func(*remote), keying func(*keys, *remote) ([]crypto, error)) ([]crypto, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reclaim()
-	chosen := slices.IndexFunc(theirs.codecs, func(c Codec) bool { return slices.Contains(s.side.Codecs, c) })
-	if chosen < 0 {
+	theirs.codecs = slices.DeleteFunc(theirs.codecs, func(c Codec) bool { return !slices.Contains(s.side.Codecs, c) })
+	if len(theirs.codecs) == 0 {
 		return nil, ErrNoCodec
 	}
+	choose(&theirs)
 	agreed := s.keys
 	agreed.ours = slices.Clone(s.keys.ours)
 	lines, err := keying(&agreed, &theirs)
@@ -131,13 +132,16 @@ func (s *Stream) settle(theirs remote, keying func(*keys, *remote) ([]crypto, er
 		return nil, err
 	}
 	if s.side.EventPT == 0 {
-		theirs.eventPT = 0
+		theirs.event, theirs.wideEvent = 0, 0
+	} else if !slices.Contains(theirs.codecs, Opus) {
+		theirs.wideEvent = 0
 	}
 	if agreed.mode == SRTPRequired {
 		agreed.mode = s.side.SRTP // Instead had offered nothing else
 	}
 	s.keys, s.in.cipher, s.cipher = agreed, in, out
-	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[chosen], true
+	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[0], true
+	s.law, s.speaks = theirs.law()
 	s.in.configure(theirs)
 	s.reportNAT(theirs.addr.Addr())
 	return lines, nil
@@ -154,17 +158,40 @@ func (s *Stream) Reoffer(offer []byte) (answer []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	lines, err := s.take(theirs, (*keys).asked)
+	lines, err := s.take(theirs, s.choose, (*keys).asked)
 	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ours := s.ours
-	ours.codecs = []Codec{s.codec}
-	ours.eventPT = s.theirs.eventPT
+	ours.codecs, ours.numbers = s.theirs.answered(), s.theirs.numbers
 	ours.sends, ours.hears = theirs.hears, theirs.sends
 	ours.lines, ours.audio, ours.mux = theirs.lines, theirs.audio, theirs.mux
 	ours.cryptos, ours.secure = lines, theirs.secure
 	return s.describe(ours), nil
+}
+
+// choose puts the codec of our answer first in what an offer takes: the wide one
+// in use if it is still there, else G.711.
+func (s *Stream) choose(theirs *remote) {
+	first, ok := theirs.law()
+	if s.agreed && s.codec.Wide() && slices.Contains(theirs.codecs, s.codec) {
+		first, ok = s.codec, true
+	}
+	if ok {
+		theirs.codecs = append([]Codec{first}, slices.DeleteFunc(theirs.codecs, func(c Codec) bool { return c == first })...)
+	}
+}
+
+// answered is what of an offer our answer takes: one law, and the wide ones, so
+// that sound may change between them without another word (RFC 3264 §6.1).
+func (r *remote) answered() (codecs []Codec) {
+	law, _ := r.law()
+	for _, c := range r.codecs {
+		if c.Wide() || c == law {
+			codecs = append(codecs, c)
+		}
+	}
+	return codecs
 }

@@ -19,9 +19,9 @@ const (
 // of ctx if that ends first. What is relayed to this leg is not heard meanwhile.
 func (s *Stream) SendDigits(ctx context.Context, keys string) error {
 	s.mu.Lock()
-	events := s.agreed && s.theirs.eventPT != 0
+	pt, _ := s.theirs.eventAt(s.out.rate)
 	s.mu.Unlock()
-	if !events {
+	if pt == 0 {
 		clip := toneClip(keys)
 		s.deafen(clip.Duration())
 		return s.Say(ctx, clip)
@@ -72,14 +72,17 @@ func toneClip(keys string) Clip {
 func (s *Stream) sendEvent(step dtmf.Step, begun uint32) uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.agreed || s.theirs.eventPT == 0 || !s.theirs.hears || s.closed || !step.Event {
+	pt, rate := s.theirs.eventAt(s.out.rate)
+	if pt == 0 || !s.theirs.hears || s.closed || !step.Event {
 		return begun
 	}
+	l := s.use(rate)
 	if step.Marker {
-		_, begun, _ = s.out.own(time.Now())
+		_, begun, _ = l.own(time.Now())
 	} else {
-		s.out.seq++
+		l.seq++
 	}
-	s.send(append(s.begin(s.theirs.eventPT, s.out.seq, begun, step.Marker), step.Payload[:]...))
+	atClock(step.Payload[:], sampleRate, rate)
+	s.send(append(s.begin(pt, l.seq, begun, step.Marker), step.Payload[:]...))
 	return begun
 }

@@ -141,7 +141,7 @@ func (in *inbound) steady(h *header) bool {
 // steady reports whether nothing but the packets of in is sent, and all of them
 // are. mu is held.
 func (s *Stream) steady(in *inbound, h *header) bool {
-	to, l := s.to.Load(), &s.out
+	to, l := s.to.Load(), s.out
 	return s.agreed && s.theirs.hears && !s.closed && s.playing == nil && s.fed == nil &&
 		to != nil && !to.Addr().IsUnspecified() &&
 		l.relaying && l.source == h.ssrc && l.sourceSeq == h.seq && l.seen == in.tally.seen &&
@@ -150,12 +150,14 @@ func (s *Stream) steady(in *inbound, h *header) bool {
 
 // unfit is why the kernel cannot do what is done here; "" = it can.
 func (s *Stream) unfit(peer *Stream, h *header) string {
+	what := s.in.types[h.pt]
+	to, passes := peer.becomes(what)
 	switch {
-	case Codec(h.pt) != peer.codec:
+	case !passes, to.law != what.codec:
 		return fallTranscoding
 	case s.in.cipher != nil, peer.cipher != nil:
 		return fallSRTP
-	case s.side.InBand && s.in.hearsTones(), s.in.toneOnly && peer.theirs.eventPT != 0:
+	case !what.codec.Wide() && (s.side.InBand && s.in.hearsTones() || s.in.toneOnly && peer.theirs.event != 0):
 		return fallInBand
 	case h.size != rtpHeader:
 		return fallHeaders
@@ -166,14 +168,16 @@ func (s *Stream) unfit(peer *Stream, h *header) string {
 // flowTo is how the kernel is to do it. peer.mu is held.
 func (s *Stream) flowTo(peer *Stream, h *header) kernel.Flow {
 	t := &s.in.tally
-	types := map[uint8]uint8{h.pt: h.pt}
-	if peer.theirs.noise {
+	what := s.in.types[h.pt]
+	to, _ := peer.becomes(what)
+	types := map[uint8]uint8{h.pt: to.pt}
+	if peer.theirs.noise && to.rate == sampleRate {
 		types[noisePT] = noisePT
 	}
 	return kernel.Flow{
 		In:     kernel.Ends{Local: s.local(), Remote: s.in.latch.source},
 		Out:    kernel.Ends{Local: peer.local(), Remote: *peer.to.Load()},
-		Source: h.ssrc, SSRC: peer.ssrc, Types: types, ClockRate: sampleRate,
+		Source: h.ssrc, SSRC: peer.out.ssrc, Types: types, ClockRate: what.rate,
 		DSCP: s.pool.paths.dscp, Rate: rateCap,
 		Seq: h.seq, Timestamp: h.ts, SeqOffset: peer.out.seqOffset, TSOffset: peer.out.tsOffset,
 		Reception: kernel.Reception{
@@ -271,6 +275,7 @@ func (s *Stream) countSent() {
 	}
 	s.sent += is.Packets - was.Packets
 	s.sentBytes += is.Bytes - was.Bytes
+	s.out.count(is.Packets-was.Packets, is.Bytes-was.Bytes)
 	s.relayed = is.Last
 	s.out.below(is)
 }

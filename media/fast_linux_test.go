@@ -43,6 +43,47 @@ func TestTalkGoesDownAndIsCounted(t *testing.T) {
 	})
 }
 
+// TestWideCodecsGoDown: G.722 and Opus are the kernel's too, each leg by its own
+// number and clock; and G.711 that comes between is not.
+func TestWideCodecsGoDown(t *testing.T) {
+	for _, tt := range []struct {
+		codec Codec
+		a, b  uint8
+	}{{G722, 9, 9}, {Opus, 96, 111}} {
+		t.Run(tt.codec.String(), func(t *testing.T) {
+			fast(t, func(w *fastWorld) {
+				w.a.codec, w.b.codec, w.a.pt, w.b.pt = tt.codec, tt.codec, tt.a, tt.b
+				for s, f := range map[*Stream]*farEnd{w.rep: w.a, w.caller: w.b} {
+					if _, err := s.Reoffer(f.sdp("sendrecv")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				w.descended()
+				before := w.rep.Stats()
+				last := talk(1, w.a, w.b)
+				for range 200 {
+					next := talk(1, w.a, w.b)
+					if next[1] != tt.b || binary.BigEndian.Uint16(next[2:]) != binary.BigEndian.Uint16(last[2:])+1 || string(next[8:12]) != string(last[8:12]) ||
+						binary.BigEndian.Uint32(next[4:])-binary.BigEndian.Uint32(last[4:]) != tt.codec.rate()/50 {
+						t.Fatalf("%x after %x", next[:12], last[:12])
+					}
+					last = next
+				}
+				if after := w.rep.Stats(); after.Received-before.Received != 201 || after.Lost != 0 || w.pool.Below() != 2 {
+					t.Errorf("%d directions are below; %+v", w.pool.Below(), after)
+				}
+				w.a.send(0, w.a.ts, make([]byte, frameSamples)) // which b has not said it takes
+				w.a.ts += tt.codec.rate() / 50
+				if heard := talk(1, w.a, w.b); heard[1]&0x7f != tt.b || w.pool.Below() != 1 {
+					t.Errorf("%x, %d directions are below", heard[:12], w.pool.Below())
+				}
+				w.rep.Close()
+				w.none()
+			})
+		})
+	}
+}
+
 // TestKeysComeUp: a press while the talk is below is heard, passed on in its
 // place, and the talk goes down again.
 func TestKeysComeUp(t *testing.T) {

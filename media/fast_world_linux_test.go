@@ -30,6 +30,8 @@ type farEnd struct {
 	seq    uint16
 	ts     uint32
 	tick   *time.Ticker
+	codec  Codec // of its frames …
+	pt     uint8 // … and how it calls that
 }
 
 func newFarEnd(t *testing.T) *farEnd {
@@ -53,8 +55,8 @@ func (f *farEnd) listen() {
 }
 
 func (f *farEnd) sdp(direction string) []byte {
-	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP 0 101\r\n"+
-		"a=rtpmap:101 telephone-event/8000\r\na=%s\r\n", f.at.Port(), direction)
+	return fmt.Appendf(nil, "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP %d 101\r\n"+
+		"a=rtpmap:%[2]d %s\r\na=rtpmap:101 telephone-event/8000\r\na=%s\r\n", f.at.Port(), f.pt, f.codec.rtpmap(), direction)
 }
 
 func (f *farEnd) send(pt uint8, ts uint32, payload []byte) {
@@ -72,14 +74,14 @@ func (f *farEnd) send(pt uint8, ts uint32, payload []byte) {
 // frame sends 20 ms of sound.
 func (f *farEnd) frame() {
 	f.t.Helper()
-	f.send(0, f.ts, slices.Repeat([]byte{0x12, 0x92}, frameSamples/2))
-	f.ts += frameSamples
+	f.send(f.pt, f.ts, slices.Repeat([]byte{0x12, 0x92}, frameSamples/2))
+	f.ts += f.codec.rate() / 50
 }
 
 // lose takes n packets off the line.
 func (f *farEnd) lose(n int) {
 	f.seq += uint16(n)
-	f.ts += uint32(n) * frameSamples
+	f.ts += uint32(n) * f.codec.rate() / 50
 }
 
 // key sends one packet of a press that began at ts.
@@ -187,7 +189,7 @@ func (w *fastWorld) newPool(table *kernel.Table) *Pool {
 
 func (w *fastWorld) connect() {
 	w.t.Helper()
-	side := Side{Address: netip.MustParseAddr("127.0.0.1"), Codecs: []Codec{PCMU, PCMA}, EventPT: 101, InBand: true}
+	side := Side{Address: netip.MustParseAddr("127.0.0.1"), Codecs: []Codec{PCMU, PCMA, G722, Opus}, EventPT: 101, InBand: true}
 	var err error
 	if w.rep, w.caller, err = w.pool.OpenPair(side, side); err != nil {
 		w.t.Fatal(err)

@@ -2,22 +2,6 @@ package media
 
 import "github.com/zaf/g711"
 
-// Codec is a G.711 law; its value is the RTP payload type (RFC 3551).
-type Codec uint8
-
-// The codecs there are.
-const (
-	PCMU Codec = 0
-	PCMA Codec = 8
-)
-
-func (c Codec) String() string {
-	if c == PCMA {
-		return "PCMA"
-	}
-	return "PCMU"
-}
-
 // Tables, for a packet must not allocate: linear by octet, octet by linear, and
 // octet of one law by octet of the other.
 var (

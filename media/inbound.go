@@ -46,7 +46,7 @@ type inbound struct {
 	toneOnly bool    // its keys come as tones, if at all
 	tone     toneKey // one that is passed on as an event
 	tally    tally
-	kinds    [128]kind // by payload type
+	types    [128]content // by payload type
 
 	// What a plain packet does not touch.
 	s       *Stream
@@ -79,7 +79,7 @@ func newInbound(s *Stream) inbound {
 		samples: make([]int16, 0, maxPacket),
 		last:    time.Now(),
 	}
-	in.expect(0)
+	in.expect(numbers{})
 	return in
 }
 
@@ -87,8 +87,8 @@ func newInbound(s *Stream) inbound {
 func (in *inbound) configure(theirs remote) {
 	in.latch.describe(theirs.addr)
 	in.tell(in.latch.target())
-	in.toneOnly = in.s.side.InBand && theirs.eventPT == 0
-	in.expect(theirs.eventPT)
+	in.toneOnly = in.s.side.InBand && theirs.event == 0 && theirs.wideEvent == 0
+	in.expect(theirs.numbers)
 	if in.reportsFrom != theirs.reports {
 		in.reportsFrom, in.reports.heard = theirs.reports, netip.AddrPort{}
 	}
@@ -97,19 +97,33 @@ func (in *inbound) configure(theirs remote) {
 // expect says what may come: all that we offered, for an answer does not forbid
 // the rest of it, and sound overtakes answers (RFC 3264 §5.1, §6.1). Keys come
 // with the number that we gave them, or the far end's.
-func (in *inbound) expect(theirEventPT uint8) {
-	in.kinds = [128]kind{noisePT: noise}
+func (in *inbound) expect(theirs numbers) {
+	ours := ourNumbers(in.s.side)
+	in.types = [128]content{noisePT: {kind: noise, rate: sampleRate}}
 	for _, c := range in.s.side.Codecs {
-		in.kinds[c] = sound
+		in.carries(ours.of(c), content{sound, c, c.rate()})
+		in.carries(theirs.of(c), content{sound, c, c.rate()})
 	}
 	cfg := dtmf.Config{InBand: in.s.side.InBand, Score: in.s.side.Score, Dwell: in.s.side.Dwell}
-	for _, pt := range []uint8{in.s.side.EventPT, theirEventPT} {
-		if pt != 0 && in.s.side.EventPT != 0 && in.kinds[pt] == unknown {
-			in.kinds[pt] = event
-			cfg.Events = append(cfg.Events, dtmf.EventType{PT: pt, Rate: sampleRate})
+	if in.s.side.EventPT != 0 {
+		for _, n := range []numbers{ours, theirs} {
+			for _, e := range []eventType{{n.event, sampleRate}, {n.wideEvent, wideRate}} {
+				if in.carries(e.pt, content{kind: event, rate: e.rate}) {
+					cfg.Events = append(cfg.Events, dtmf.EventType{PT: e.pt, Rate: int(e.rate)})
+				}
+			}
 		}
 	}
 	in.keys.Configure(cfg)
+}
+
+// carries says what a payload type carries, if there is one and nothing else has it.
+func (in *inbound) carries(pt uint8, what content) bool {
+	if pt == 0 && (what.kind != sound || what.codec != PCMU) || in.types[pt].kind != unknown {
+		return false
+	}
+	in.types[pt] = what
+	return true
 }
 
 // tell makes to the address that is sent to.

@@ -115,9 +115,9 @@ func (s *Stream) frame(p *player, samples []int16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.playing != p || !s.agreed || !s.theirs.hears || s.closed || p.under && now.Sub(s.relayed) < underGap {
+	if s.playing != p || !s.agreed || !s.speaks || !s.theirs.hears || s.closed || p.under && now.Sub(s.relayed) < underGap {
 		return
 	}
-	seq, ts, marker := s.out.own(now)
-	s.send(s.codec.encode(s.begin(uint8(s.codec), seq, ts, marker), samples))
+	seq, ts, marker := s.use(sampleRate).own(now)
+	s.send(s.law.encode(s.begin(uint8(s.law), seq, ts, marker), samples))
 }

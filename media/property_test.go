@@ -41,7 +41,7 @@ func (l *listener) take(now time.Time, seq uint16, ts uint32) {
 	case ahead > 0:
 		if by := int32(ts - l.ts); by <= 0 {
 			l.t.Fatalf("timestamp goes by %d from number %d to %d", by, l.highest, seq)
-		} else if limit := int32(ticks(now.Sub(l.at))) + restamp + jumpAhead*frameSamples; by > limit {
+		} else if limit := int32(now.Sub(l.at).Milliseconds()*sampleRate/1000) + restamp*sampleRate + jumpAhead*frameSamples; by > limit {
 			l.t.Fatalf("timestamp jumps by %d in %v", by, now.Sub(l.at))
 		}
 		if seq < l.highest {
@@ -101,7 +101,7 @@ func TestOneLineWhateverHappens(t *testing.T) {
 	for seed := range uint64(400) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		now := time.Unix(1000, 0)
-		out := line{seq: uint16(random.Uint32()), ts: random.Uint32()}
+		out := line{rate: sampleRate, seq: uint16(random.Uint32()), ts: random.Uint32()}
 		in := tally{rate: sampleRate}
 		ear := &listener{t: t}
 		var below *belowModel

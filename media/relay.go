@@ -1,7 +1,9 @@
 package media
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 
 	"tandem/dtmf"
@@ -56,8 +58,8 @@ func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
 		in.tally.Rejected[rejectVersion]++
 		return
 	}
-	kind := in.kinds[h.pt]
-	if kind == unknown || len(payload) == 0 {
+	what := in.types[h.pt]
+	if what.kind == unknown || len(payload) == 0 {
 		in.tally.Rejected[rejectPayload]++
 		return
 	}
@@ -70,7 +72,7 @@ func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
 		in.keep(now, from, b, true)
 		return
 	case foreign:
-		if kind == event { // gateways have been seen to send keys as a stream of their own
+		if what.kind == event { // gateways have been seen to send keys as a stream of their own
 			s.press(now, &h, b[:h.size+len(payload)])
 			return
 		}
@@ -81,7 +83,7 @@ func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
 	if in.waiting.n > 0 {
 		s.catchUp(now)
 	}
-	s.hear(now, &h, b[:h.size+len(payload)], kind)
+	s.hear(now, &h, b[:h.size+len(payload)], what)
 }
 
 // keep keeps a packet that may be the far end's.
@@ -97,7 +99,7 @@ func (s *Stream) catchUp(now time.Time) {
 	in.waiting.release(now, func(p *heldPacket) {
 		h, payload, _ := parseRTP(p.data[:p.size])
 		if p.from == in.latch.source && h.ssrc == in.latch.ssrc {
-			s.hear(p.at, &h, p.data[:h.size+len(payload)], in.kinds[h.pt])
+			s.hear(p.at, &h, p.data[:h.size+len(payload)], in.types[h.pt])
 		} else {
 			in.tally.Rejected[rejectSource]++
 		}
@@ -116,9 +118,9 @@ func (s *Stream) reconsider() {
 }
 
 // hear takes a packet of the far end's, without its padding.
-func (s *Stream) hear(now time.Time, h *header, b []byte, kind kind) {
+func (s *Stream) hear(now time.Time, h *header, b []byte, what content) {
 	in, payload := &s.in, b[h.size:]
-	s.ascend(now, kind == sound)
+	s.ascend(now, what.kind == sound)
 	if in.tooMany(now) {
 		in.tally.Suspect[suspectRate]++
 		return
@@ -131,24 +133,28 @@ func (s *Stream) hear(now time.Time, h *header, b []byte, kind kind) {
 		in.tally.SourceChanges++
 	}
 	in.last = now
-	in.tally.packet(now, h, len(payload), kind == sound)
-	if kind != sound {
+	if what.kind == sound {
+		in.tally.clock(what.rate)
+	}
+	in.tally.packet(now, h, len(payload), what.kind == sound)
+	if what.kind != sound {
 		in.plain = 0
 	}
 	if !in.begun {
 		in.begun = true
 		close(s.started)
 	}
-	switch kind {
-	case event:
+	switch {
+	case what.kind == event:
 		s.press(now, h, b)
 		return
-	case sound:
-		codec := Codec(h.pt)
-		in.sounded = in.sounded || !codec.silent(payload)
-		in.listen(now, h.ts, codec, payload)
+	case what.kind == sound && what.codec.Wide():
+		in.sounded = true // as far as anybody here can tell
+	case what.kind == sound:
+		in.sounded = in.sounded || !what.codec.silent(payload)
+		in.listen(now, h.ts, what.codec, payload)
 	}
-	s.pass(now, h, b, kind)
+	s.pass(now, h, b, what)
 }
 
 // press takes a telephone-event. The press that confirmed the call must not
@@ -164,23 +170,23 @@ func (s *Stream) press(now time.Time, h *header, b []byte) {
 	if hushed {
 		in.muted = in.pressed
 	}
-	s.pass(now, h, b, event)
+	s.pass(now, h, b, in.types[h.pt])
 }
 
 // pass gives a packet to the other leg, if there is one and it may have it.
-func (s *Stream) pass(now time.Time, h *header, b []byte, kind kind) {
+func (s *Stream) pass(now time.Time, h *header, b []byte, what content) {
 	peer := s.peer.Load()
 	if peer == nil {
 		return
 	}
-	if s.in.hushed || kind == event && s.in.muted == s.in.pressed {
-		kind = unknown
+	if s.in.hushed || what.kind == event && s.in.muted == s.in.pressed {
+		what.kind = unknown
 	}
-	if kind == sound && s.in.tone.digit != 0 && s.in.tone.pass(now, h, len(b)-h.size, peer) {
+	if what.kind == sound && s.in.tone.digit != 0 && s.in.tone.pass(now, h, len(b)-h.size, peer) {
 		return
 	}
-	peer.forward(now, h, b, kind, h.ssrc != s.in.latch.ssrc)
-	if kind == sound {
+	peer.forward(now, h, b, what, h.ssrc != s.in.latch.ssrc)
+	if what.kind == sound {
 		s.descend(now, h, peer)
 	}
 }
@@ -188,7 +194,7 @@ func (s *Stream) pass(now time.Time, h *header, b []byte, kind kind) {
 // forward sends a packet of the other leg's, unless our own sound plays. It is
 // made ours where it lies. aside is set for one that is not of the stream whose
 // sound is relayed.
-func (s *Stream) forward(now time.Time, h *header, b []byte, kind kind, aside bool) {
+func (s *Stream) forward(now time.Time, h *header, b []byte, what content, aside bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reclaim()
@@ -198,38 +204,40 @@ func (s *Stream) forward(now time.Time, h *header, b []byte, kind kind, aside bo
 	if p := s.playing; p != nil && !p.under {
 		return
 	}
-	if kind == event && s.theirs.eventPT == 0 && !aside {
-		s.speakEvent(now, h, b[h.size:])
+	to, ok := s.becomes(what)
+	switch {
+	case !ok && what.kind == event && !aside:
+		s.speakEvent(now, h, b[h.size:], what.rate)
 		return
-	}
-	pt, ok := s.numberOf(h, kind)
-	if !ok {
+	case !ok:
 		if !aside {
 			s.out.skip(h)
 		}
 		return
 	}
 	s.relayed = now
-	if aside {
-		s.forwardAside(now, h, pt, b)
+	l := s.use(to.rate)
+	if aside || what.kind == event && what.rate != to.rate {
+		atClock(b[h.size:], what.rate, to.rate)
+		s.forwardAside(now, h, to.pt, b)
 		return
 	}
-	seq, ts, marker, ok := s.out.relay(now, h, kind == event)
+	seq, ts, marker, ok := l.relay(now, h, what.kind == event)
 	if !ok {
 		return
 	}
-	if codec := Codec(h.pt); kind == sound && codec != s.codec {
-		s.forwardTranscoded(now, codec, seq, ts, marker, b[h.size:])
+	if to.law != what.codec && what.kind == sound {
+		s.forwardTranscoded(now, what.codec, to.law, seq, ts, marker, b[h.size:])
 		return
 	}
 	b = b[h.size-rtpHeader:] // what is before is not relayed
-	s.head(b[:0], pt, seq, ts, marker)
+	s.head(b[:0], to.pt, seq, ts, marker)
 	s.send(b)
 }
 
 // forwardTranscoded sends sound of the other law. A packet longer than the far
 // end takes goes out in several; one that came late has no room for that.
-func (s *Stream) forwardTranscoded(now time.Time, codec Codec, seq uint16, ts uint32, marker bool, payload []byte) {
+func (s *Stream) forwardTranscoded(now time.Time, from, to Codec, seq uint16, ts uint32, marker bool, payload []byte) {
 	size := len(payload)
 	if most := s.theirs.longest; most > 0 && most < size {
 		if size = most; seq != s.out.seq {
@@ -238,7 +246,7 @@ func (s *Stream) forwardTranscoded(now time.Time, codec Codec, seq uint16, ts ui
 	}
 	for {
 		n := min(size, len(payload))
-		s.send(codec.transcode(s.begin(uint8(s.codec), seq, ts, marker), payload[:n]))
+		s.send(from.transcode(s.begin(uint8(to), seq, ts, marker), payload[:n]))
 		if payload = payload[n:]; len(payload) == 0 {
 			s.out.sent(now, seq, ts)
 			return
@@ -258,18 +266,40 @@ func (s *Stream) forwardAside(now time.Time, h *header, pt uint8, b []byte) {
 	s.send(b)
 }
 
-// numberOf is the payload type that the far end knows a packet by; ok is false
-// where it does not take such.
-func (s *Stream) numberOf(h *header, kind kind) (pt uint8, ok bool) {
-	switch kind {
+// passage is what a packet goes out as.
+type passage struct {
+	pt   uint8
+	rate uint32 // of its timestamps, Hz
+	law  Codec  // sound of the other law becomes this one; a wide codec stays
+}
+
+// becomes is how the far end knows what another leg sends; ok is false where it
+// does not take such.
+func (s *Stream) becomes(what content) (to passage, ok bool) {
+	switch what.kind {
 	case sound:
-		return uint8(s.codec), true
+		to.law, ok = s.law, s.speaks
+		if what.codec.Wide() {
+			to.law, ok = what.codec, slices.Contains(s.theirs.codecs, what.codec)
+		}
+		to.pt, to.rate = s.theirs.of(to.law), to.law.rate()
 	case event:
-		return s.theirs.eventPT, s.theirs.eventPT != 0
+		to.pt, to.rate = s.theirs.eventAt(s.out.rate)
+		ok = to.pt != 0
 	case noise:
-		return noisePT, s.theirs.noise
+		to.pt, to.rate, ok = noisePT, sampleRate, s.theirs.noise
 	}
-	return 0, false
+	return to, ok
+}
+
+// atClock makes a telephone-event's duration one in ticks of another clock (RFC
+// 4733 §2.3.5).
+func atClock(event []byte, from, to uint32) {
+	if from == to || len(event) < 4 {
+		return
+	}
+	duration := uint64(binary.BigEndian.Uint16(event[2:])) * uint64(to) / uint64(from)
+	binary.BigEndian.PutUint16(event[2:], uint16(min(duration, 0xffff)))
 }
 
 // begin writes an RTP header to the stream's scratch space.
@@ -284,7 +314,7 @@ func (s *Stream) head(b []byte, pt uint8, seq uint16, ts uint32, marker bool) []
 	}
 	return append(b, 0x80, pt, byte(seq>>8), byte(seq),
 		byte(ts>>24), byte(ts>>16), byte(ts>>8), byte(ts),
-		byte(s.ssrc>>24), byte(s.ssrc>>16), byte(s.ssrc>>8), byte(s.ssrc))
+		byte(s.out.ssrc>>24), byte(s.out.ssrc>>16), byte(s.out.ssrc>>8), byte(s.out.ssrc))
 }
 
 // send sends a packet to the far end. What cannot be sent is lost, as on the wire.
@@ -295,6 +325,7 @@ func (s *Stream) send(b []byte) {
 	}
 	s.sent++
 	s.sentBytes += uint64(len(b) - rtpHeader)
+	s.out.count(1, uint64(len(b)-rtpHeader))
 	b, err := s.cipher.seal(b)
 	if err == nil {
 		_, err = s.conn.WriteToUDPAddrPort(b, *to)

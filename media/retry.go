@@ -2,7 +2,6 @@ package media
 
 import (
 	"net/netip"
-	"slices"
 )
 
 // Retry makes the stream ready to be offered to another far end of the same
@@ -16,11 +15,11 @@ func (s *Stream) Retry(side Side) {
 	side.Call, side.Name = s.side.Call, s.side.Name
 	s.side = side
 	s.ours.addr = netip.AddrPortFrom(side.Address, s.port)
-	s.ours.codecs, s.ours.eventPT = slices.Clone(side.Codecs), side.EventPT
-	s.theirs, s.agreed = remote{}, false
+	s.ours.codecs, s.ours.numbers, s.ours.opusFmtp = lawsFirst(side.Codecs), ourNumbers(side), ""
+	s.theirs, s.agreed, s.speaks = remote{}, false, false
 	s.keys, s.cipher, s.in.cipher = keys{mode: side.SRTP}, nil, nil
 	s.to.Store(nil)
 	s.in.latch = latch{symmetric: s.pool.cfg.Symmetric, from: side.From}
 	s.in.told, s.in.waiting = netip.AddrPort{}, waiting{}
-	s.in.expect(0)
+	s.in.expect(numbers{})
 }

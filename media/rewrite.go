@@ -1,27 +1,34 @@
 package media
 
-import "time"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 const (
 	jumpAhead = 3000 // packets a source may skip before it counts as a new one
 	window    = 64   // packets a late one may come behind
 	// restamp is how far a source's timestamps may run ahead of the time that
-	// passed before they count as set anew, in ticks.
-	restamp = 5 * sampleRate
-	// longestEvent is how far behind the sound the timestamp of a press lies at
-	// most: an RFC 4733 duration has 16 bits.
-	longestEvent = 1<<16 + sampleRate
+	// passed before they count as set anew, in seconds.
+	restamp = 5
+	// longestEvent is how long a press is at most, in ticks: an RFC 4733 duration
+	// has 16 bits.
+	longestEvent = 1 << 16
 )
 
 // line is the one RTP stream a leg hears from us: whatever its packets come
-// from, they have our SSRC (the Stream's), no number is sent twice, and none
-// that is older than what followed it. It is pure.
+// from, they have our SSRC, no number is sent twice, and none that is older than
+// what followed it. It is pure.
 type line struct {
+	rate    uint32 // of its timestamps, Hz
+	ssrc    uint32
 	started bool
 	seq     uint16    // highest sent
 	ts      uint32    // highest timestamp sent …
 	at      time.Time // … and when that was sent first
 	quiet   bool      // the next packet begins a talk spurt
+
+	packets, octets uint64 // that were sent, of payload
 
 	relaying  bool
 	source    uint32 // SSRC that is relayed
@@ -34,21 +41,40 @@ type line struct {
 	back      uint16 // the packet far behind that came last, plus one
 }
 
+// newLine begins anywhere (RFC 3550 §5.1).
+func newLine(rate uint32) line {
+	return line{rate: rate, ssrc: rand.Uint32(), seq: uint16(rand.Uint32() >> 1), ts: rand.Uint32()}
+}
+
+// count adds packets that were sent, and octets of their payload.
+func (l *line) count(packets, octets uint64) {
+	l.packets += packets
+	l.octets += octets
+}
+
+// rest is for a line that gives way to another.
+func (l *line) rest() { l.relaying, l.quiet = false, true }
+
 // now is the timestamp a packet sent at t has: elapsed time makes it up, so that
 // a pause between sources is one of silence.
 func (l *line) now(t time.Time) uint32 {
-	return l.ts + max(ticks(t.Sub(l.at)), frameSamples)
+	return l.ts + max(l.ticks(t.Sub(l.at)), l.frame())
 }
 
-// ticks of 8 kHz in d, which counts as none when it is negative.
-func ticks(d time.Duration) uint32 { return uint32(max(d, 0).Microseconds() * 8 / 1000) }
+// ticks in d, which counts as none when it is negative.
+func (l *line) ticks(d time.Duration) uint32 {
+	return uint32(max(d, 0).Microseconds() * int64(l.rate/1000) / 1000)
+}
+
+// frame is 20 ms, ticks.
+func (l *line) frame() uint32 { return l.rate / 50 }
 
 // own places the next packet of our own sound.
 func (l *line) own(t time.Time) (seq uint16, ts uint32, marker bool) {
 	marker = !l.started || l.relaying || l.quiet
 	if l.started {
-		next := l.ts + frameSamples
-		if late := l.now(t); marker || int32(late-next) > 2*frameSamples {
+		next := l.ts + l.frame()
+		if late := l.now(t); marker || int32(late-next) > int32(2*l.frame()) {
 			next, marker = late, true
 		}
 		l.seq++
@@ -102,10 +128,11 @@ func (l *line) restamped(t time.Time, h *header, event bool) bool {
 		return false
 	}
 	by := int32(h.ts - l.sourceTS)
-	if event {
-		return by < -longestEvent || by > restamp
+	ahead := int32(restamp * l.rate)
+	if event { // whose timestamp lies behind the sound by its length
+		return by < -longestEvent-int32(l.rate) || by > ahead
 	}
-	return by < 0 || by > restamp && by-int32(ticks(t.Sub(l.at))) > restamp
+	return by < 0 || by > ahead && by-int32(l.ticks(t.Sub(l.at))) > ahead
 }
 
 // sent notes the highest of what has been sent.

@@ -22,7 +22,7 @@ func (l *line) of(t time.Time, ssrc uint32, seq uint16, ts uint32) (p place) {
 
 func TestLineGoesOnAcrossSources(t *testing.T) {
 	start := time.Unix(1000, 0)
-	l := line{seq: 65534, ts: 0xffffff00} // both counters wrap on the way
+	l := line{rate: sampleRate, seq: 65534, ts: 0xffffff00} // both counters wrap on the way
 	ms := func(n int) time.Time { return start.Add(time.Duration(n) * time.Millisecond) }
 	got := []place{
 		ownPlace(l.own(ms(0))),
@@ -55,7 +55,7 @@ func TestLineGoesOnAcrossSources(t *testing.T) {
 func TestSourceThatBeginsAnewFollowsOn(t *testing.T) {
 	at := time.Unix(1000, 0)
 	step := func() time.Time { at = at.Add(frameTime); return at }
-	var l line
+	l := line{rate: sampleRate}
 	l.of(step(), 1, 5000, 800000)
 	before := l.of(step(), 1, 5001, 800160)
 	l.of(step(), 1, 4000, 0) // may be an old copy
@@ -70,7 +70,7 @@ func TestSourceThatBeginsAnewFollowsOn(t *testing.T) {
 
 func TestLongPressTakesItsTime(t *testing.T) {
 	start := time.Unix(1000, 0)
-	var l line
+	l := line{rate: sampleRate}
 	l.of(start, 1, 0, 0)
 	for i := range uint16(50) { // a second, all with the timestamp of its beginning
 		l.relay(start.Add(time.Duration(i+1)*frameTime), &header{ssrc: 1, seq: i + 1, ts: frameSamples}, true)
@@ -83,7 +83,7 @@ func TestLongPressTakesItsTime(t *testing.T) {
 func TestWhatIsLeftOutOrPutInIsNoGap(t *testing.T) {
 	at := time.Unix(1000, 0)
 	step := func() time.Time { at = at.Add(frameTime); return at }
-	var l line
+	l := line{rate: sampleRate}
 	l.of(step(), 1, 10, 0)
 	l.skip(&header{ssrc: 1, seq: 11})
 	if p := l.of(step(), 1, 12, 320); p.seq != 1 || p.ts != 320 {
@@ -102,7 +102,7 @@ func TestWhatIsLeftOutOrPutInIsNoGap(t *testing.T) {
 
 func TestPauseOfOurOwnSoundIsSilence(t *testing.T) {
 	start := time.Unix(1000, 0)
-	var l line
+	l := line{rate: sampleRate}
 	l.own(start)
 	if _, ts, marker := l.own(start.Add(2 * time.Second)); ts != 16000 || !marker {
 		t.Errorf("timestamp %d, marker %v", ts, marker)
@@ -114,7 +114,7 @@ func TestPauseOfOurOwnSoundIsSilence(t *testing.T) {
 
 func TestSourceThatJumpsIsAnchoredAnew(t *testing.T) {
 	at := time.Unix(1000, 0)
-	var l line
+	l := line{rate: sampleRate}
 	l.of(at, 1, 100, 0)
 	if p := l.of(at.Add(frameTime), 1, 40000, 3_000_000_000); p.seq != l.seq || p.ts != 160 || !p.marker {
 		t.Errorf("%+v", p)

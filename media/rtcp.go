@@ -107,13 +107,13 @@ func (s *Stream) reportTo() netip.AddrPort {
 // ownReport is an SR, or an RR where nothing was sent since the last.
 func (s *Stream) ownReport(now time.Time) report {
 	r := &s.in.reports
-	own := report{ssrc: s.ssrc, cname: r.cname, sends: s.sent != r.sent}
+	own := report{ssrc: s.out.ssrc, cname: r.cname, sends: s.sent != r.sent}
 	own.block, own.hears = s.in.reception(now)
 	if own.sends {
 		r.sent = s.sent
 		own.sender = sender{
-			ntp: ntp(now), ts: s.out.ts + ticks(now.Sub(s.out.at)),
-			packets: uint32(s.sent), octets: uint32(s.sentBytes),
+			ntp: ntp(now), ts: s.out.ts + s.out.ticks(now.Sub(s.out.at)),
+			packets: uint32(s.out.packets), octets: uint32(s.out.octets),
 		}
 	}
 	return own
@@ -204,20 +204,20 @@ func (s *Stream) learn(now time.Time, b []byte, from netip.AddrPort) {
 // learnBlock takes what the far end heard of us.
 func (s *Stream) learnBlock(now time.Time, heard block) {
 	in := &s.in
-	if heard.ssrc != s.ssrc {
-		return
-	}
 	s.mu.Lock()
 	s.countSent()
-	sent := s.sent
+	known, rate, sent := heard.ssrc == s.out.ssrc, s.out.rate, s.out.packets
 	s.mu.Unlock()
+	if !known {
+		return
+	}
 	lost := uint64(heard.lost)
 	if lost >= 1<<23 { // negative: more came than was sent, as copies
 		lost = 0
 	}
 	far := &in.tally.Far
 	far.Reports++
-	far.Lost, far.Jitter = lost, time.Duration(heard.jitter)*time.Second/sampleRate
+	far.Lost, far.Jitter = lost, time.Duration(heard.jitter)*time.Second/time.Duration(rate)
 	far.Loss = 0
 	if sent > 0 {
 		far.Loss = min(1, float64(lost)/float64(sent))

@@ -69,7 +69,7 @@ func TestReportsSayWhatHappened(t *testing.T) {
 		if first[0].kind != 200 || packets[1].kind != 202 || !strings.Contains(string(packets[1].body), w.rep.in.reports.cname) {
 			t.Errorf("reports begin with %d, %d", first[0].kind, packets[1].kind)
 		}
-		if sr := first[0].body; word(sr, 0) != w.rep.ssrc || word(sr, 4) != 50 || word(sr, 5) != 50*frameSamples {
+		if sr := first[0].body; word(sr, 0) != w.rep.out.ssrc || word(sr, 4) != 50 || word(sr, 5) != 50*frameSamples {
 			t.Errorf("sent %d packets, %d octets of %x; want 50", word(sr, 4), word(sr, 5), word(sr, 0))
 		}
 		last := packets[0]
@@ -105,7 +105,7 @@ func TestRoundTripAndWhatTheFarEndHeard(t *testing.T) {
 		lsr := word(sr, 1)<<16 | word(sr, 2)>>16
 		<-time.After(time.Second)
 		dlsr := time.Since(at) - 80*time.Millisecond // of which 80 ms were on the wire
-		report := words(1, 201, w.ana.ssrc, w.rep.ssrc, 0x20<<24|10, 1234, 160, lsr, uint32(dlsr.Seconds()*65536))
+		report := words(1, 201, w.ana.ssrc, w.rep.out.ssrc, 0x20<<24|10, 1234, 160, lsr, uint32(dlsr.Seconds()*65536))
 		if _, err := reports.conn.WriteToUDPAddrPort(report, reports.to); err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestWhereReportsGo(t *testing.T) {
 			t.Error("no report came to RTP's port")
 		}
 		before := w.rep.Stats()
-		b := words(1, 201, w.ana.ssrc, w.rep.ssrc, 3, 0, 0, 0, 0)
+		b := words(1, 201, w.ana.ssrc, w.rep.out.ssrc, 3, 0, 0, 0, 0)
 		_, _ = w.ana.conn.WriteToUDPAddrPort(b, w.ana.to)
 		w.ana.heard()
 		if s := w.rep.Stats(); s.Far.Lost != 3 || s.Received != before.Received {

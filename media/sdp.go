@@ -20,7 +20,7 @@ const (
 
 // What makes a session description useless, where it is not plainly broken.
 var (
-	// ErrNoCodec: the far end offers neither PCMU nor PCMA.
+	// ErrNoCodec: the far end takes none of those of the trunk.
 	ErrNoCodec = errors.New("no common codec: need PCMU or PCMA")
 	// ErrNoAnswer: a call was answered, and no session description ever came.
 	ErrNoAnswer = errors.New("answered without a session description")
@@ -34,18 +34,19 @@ var (
 
 // remote is the far end's half of a session.
 type remote struct {
-	hears   bool // it wants to be sent to
-	addr    netip.AddrPort
-	codecs  []Codec        // in its order
-	eventPT uint8          // telephone-event at 8 kHz; 0 = none
-	noise   bool           // it takes comfort noise
-	reports netip.AddrPort // of its RTCP
-	mux     bool           // RTCP goes by the port of RTP (RFC 5761)
-	longest int            // samples it takes in a packet; 0 = it does not say
-	sends   bool           // it will send
-	lines   []string       // its m-lines, refused, as the answer to them has them
-	audio   int            // which of them is the audio
-	active  int            // how many of them were not refused
+	hears    bool // it wants to be sent to
+	numbers       // as it knows them
+	addr     netip.AddrPort
+	codecs   []Codec        // in its order, each once
+	opusFmtp string         // its parameters of Opus (RFC 7587 §6.1)
+	noise    bool           // it takes comfort noise
+	reports  netip.AddrPort // of its RTCP
+	mux      bool           // RTCP goes by the port of RTP (RFC 5761)
+	longest  int            // samples it takes in a packet; 0 = it does not say
+	sends    bool           // it will send
+	lines    []string       // its m-lines, refused, as the answer to them has them
+	audio    int            // which of them is the audio
+	active   int            // how many of them were not refused
 
 	secure    bool     // RTP/SAVP: SRTP only
 	cryptos   []crypto // the keys it has, those that can be used
@@ -141,10 +142,16 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 			continue
 		}
 		switch name := names[uint8(pt)]; {
-		case pt == uint64(PCMU), pt == uint64(PCMA):
-			r.codecs = append(r.codecs, Codec(pt))
-		case strings.EqualFold(name, "telephone-event/8000") && r.eventPT == 0:
-			r.eventPT = uint8(pt)
+		case pt == uint64(PCMU), pt == uint64(PCMA), pt == uint64(G722):
+			r.takes(Codec(pt))
+		case strings.EqualFold(name, Opus.rtpmap()) && r.numbers.opus == 0:
+			r.numbers.opus = uint8(pt)
+			r.opusFmtp = fmtp(m.Attributes, format)
+			r.takes(Opus)
+		case strings.EqualFold(name, "telephone-event/8000") && r.event == 0:
+			r.event = uint8(pt)
+		case strings.EqualFold(name, "telephone-event/48000") && r.wideEvent == 0:
+			r.wideEvent = uint8(pt)
 		case pt == noisePT:
 			r.noise = true
 		}
@@ -154,6 +161,40 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 	}
 	return r, nil
 }
+
+// takes adds a codec.
+func (r *remote) takes(c Codec) {
+	if !slices.Contains(r.codecs, c) {
+		r.codecs = append(r.codecs, c)
+	}
+}
+
+// law is the first G.711 of those it takes: what we can speak to it.
+func (r *remote) law() (c Codec, ok bool) {
+	i := slices.IndexFunc(r.codecs, func(c Codec) bool { return !c.Wide() })
+	if i < 0 {
+		return 0, false
+	}
+	return r.codecs[i], true
+}
+
+// fmtp is what a=fmtp says of a payload type, if it is fit to be said again.
+func fmtp(attributes []sdp.Attribute, format string) string {
+	for _, a := range attributes {
+		if pt, text, _ := strings.Cut(a.Value, " "); a.Key == "fmtp" && pt == format && len(text) <= maxFmtp {
+			return strings.Map(func(r rune) rune {
+				if r < ' ' || r > '~' {
+					return -1
+				}
+				return r
+			}, text)
+		}
+	}
+	return ""
+}
+
+// maxFmtp is how long parameters may be, octets.
+const maxFmtp = 200
 
 // reportsOf is where RTCP goes: the port after RTP's, or what a=rtcp says
 // (RFC 3605).
@@ -209,18 +250,19 @@ func rtpmaps(attributes []sdp.Attribute) map[uint8]string {
 
 // local is our half of a session.
 type local struct {
-	addr    netip.AddrPort
-	id      uint64
-	version uint64
-	codecs  []Codec
-	eventPT uint8 // 0 = none
-	sends   bool
-	hears   bool
-	mux     bool
-	secure  bool     // RTP/SAVP
-	cryptos []crypto // our keys
-	lines   []string // m-lines of the offer that is answered, refused; nil = our own offer
-	audio   int
+	addr     netip.AddrPort
+	id       uint64
+	version  uint64
+	codecs   []Codec
+	numbers         // as we are to know them
+	opusFmtp string // parameters of Opus: those of the other leg, whose sound it will be
+	sends    bool
+	hears    bool
+	mux      bool
+	secure   bool     // RTP/SAVP
+	cryptos  []crypto // our keys
+	lines    []string // m-lines of the offer that is answered, refused; nil = our own offer
+	audio    int
 }
 
 // describe writes our half (RFC 4566, RFC 4733 §2.4).
@@ -244,6 +286,23 @@ func (l *local) describe() []byte {
 	return []byte(b.String())
 }
 
+// eventType is a telephone-event of one clock.
+type eventType struct {
+	pt   uint8
+	rate uint32
+}
+
+// events are those with the clocks of the codecs (RFC 4733 §2.1).
+func (l *local) events() (all []eventType) {
+	if l.event != 0 {
+		all = append(all, eventType{l.event, sampleRate})
+	}
+	if l.wideEvent != 0 && slices.Contains(l.codecs, Opus) {
+		all = append(all, eventType{l.wideEvent, wideRate})
+	}
+	return all
+}
+
 func (l *local) describeAudio(b *strings.Builder) {
 	proto := "RTP/AVP"
 	if l.secure {
@@ -251,17 +310,21 @@ func (l *local) describeAudio(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "m=audio %d %s", l.addr.Port(), proto)
 	for _, c := range l.codecs {
-		fmt.Fprintf(b, " %d", c)
+		fmt.Fprintf(b, " %d", l.of(c))
 	}
-	if l.eventPT != 0 {
-		fmt.Fprintf(b, " %d", l.eventPT)
+	events := l.events()
+	for _, e := range events {
+		fmt.Fprintf(b, " %d", e.pt)
 	}
 	b.WriteString("\r\n")
 	for _, c := range l.codecs {
-		fmt.Fprintf(b, "a=rtpmap:%d %s/8000\r\n", c, c)
+		fmt.Fprintf(b, "a=rtpmap:%d %s\r\n", l.of(c), c.rtpmap())
+		if c == Opus && l.opusFmtp != "" {
+			fmt.Fprintf(b, "a=fmtp:%d %s\r\n", l.of(c), l.opusFmtp)
+		}
 	}
-	if l.eventPT != 0 {
-		fmt.Fprintf(b, "a=rtpmap:%d telephone-event/8000\r\na=fmtp:%[1]d 0-15\r\n", l.eventPT)
+	for _, e := range events {
+		fmt.Fprintf(b, "a=rtpmap:%d telephone-event/%d\r\na=fmtp:%[1]d 0-15\r\n", e.pt, e.rate)
 	}
 	for _, c := range l.cryptos {
 		fmt.Fprintf(b, "a=crypto:%v\r\n", c)

@@ -13,7 +13,7 @@ const usualSDP = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r
 	"m=audio 4000 RTP/AVP 8 0 101 18\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
 
 func TestParseSDP(t *testing.T) {
-	usual := remote{addr: described, codecs: []Codec{PCMA, PCMU}, eventPT: 101, sends: true, hears: true, lines: []string{"m=audio 0 RTP/AVP 8\r\n"}}
+	usual := remote{addr: described, codecs: []Codec{PCMA, PCMU}, numbers: numbers{event: 101}, sends: true, hears: true, lines: []string{"m=audio 0 RTP/AVP 8\r\n"}}
 	change := func(f func(*remote)) remote {
 		r := usual
 		f(&r)
@@ -30,7 +30,7 @@ func TestParseSDP(t *testing.T) {
 		{"hold by inactive", usualSDP + "a=inactive\r\n", change(func(r *remote) { r.sends, r.hears = false, false }), ""},
 		{"hold by 0.0.0.0", strings.ReplaceAll(usualSDP, "c=IN IP4 192.0.2.1", "c=IN IP4 0.0.0.0"),
 			change(func(r *remote) { r.addr, r.hears = netip.MustParseAddrPort("0.0.0.0:4000"), false }), ""},
-		{"no telephone-event", strings.ReplaceAll(usualSDP, " 101 18", " 18"), change(func(r *remote) { r.eventPT = 0 }), ""},
+		{"no telephone-event", strings.ReplaceAll(usualSDP, " 101 18", " 18"), change(func(r *remote) { r.event = 0 }), ""},
 		{"video beside it", usualSDP + "m=video 5000 RTP/AVP 99\r\n", change(func(r *remote) { r.lines = append(slices.Clone(r.lines), "m=video 0 RTP/AVP 99\r\n") }), ""},
 		{"only G.729", strings.ReplaceAll(usualSDP, "AVP 8 0", "AVP 18"), remote{}, "no common codec"},
 		{"refused audio", strings.ReplaceAll(usualSDP, "audio 4000", "audio 0"), remote{}, "no audio"},
@@ -50,7 +50,7 @@ func TestParseSDP(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || got.addr != tt.want.addr || !slices.Equal(got.codecs, tt.want.codecs) || got.eventPT != tt.want.eventPT ||
+			if err != nil || got.addr != tt.want.addr || !slices.Equal(got.codecs, tt.want.codecs) || got.event != tt.want.event ||
 				got.sends != tt.want.sends || got.hears != tt.want.hears || !slices.Equal(got.lines, tt.want.lines) {
 				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)
 			}
@@ -63,11 +63,11 @@ func TestParseSDP(t *testing.T) {
 
 func TestWhatWeDescribeIsWhatIsRead(t *testing.T) {
 	for _, addr := range []string{"192.0.2.7:20000", "[2001:db8::7]:20002"} {
-		l := local{addr: netip.MustParseAddrPort(addr), id: 5, version: 6, codecs: []Codec{PCMU, PCMA}, eventPT: 101, sends: true,
+		l := local{addr: netip.MustParseAddrPort(addr), id: 5, version: 6, codecs: []Codec{PCMU, PCMA}, numbers: numbers{event: 101}, sends: true,
 			lines: []string{"m=video 0 RTP/SAVPF 96\r\n", "", "m=application 0 UDP/BFCP *\r\n"}, audio: 1}
 		body := l.describe()
 		r, err := parseSDP(body)
-		if err != nil || r.addr != l.addr || !slices.Equal(r.codecs, l.codecs) || r.eventPT != 101 || !r.sends || r.hears || len(r.lines) != 3 || r.audio != 1 || r.active != 1 {
+		if err != nil || r.addr != l.addr || !slices.Equal(r.codecs, l.codecs) || r.event != 101 || !r.sends || r.hears || len(r.lines) != 3 || r.audio != 1 || r.active != 1 {
 			t.Errorf("%s is read as %+v, %v", body, r, err)
 		}
 		if !bytes.HasPrefix(body, []byte("v=0\r\no=tandem 5 6 IN IP")) {

@@ -139,6 +139,14 @@ func (t *tally) packet(now time.Time, h *header, octets int, timed bool) {
 	}
 }
 
+// clock changes the rate of the timestamps. What was measured stays.
+func (t *tally) clock(rate uint32) {
+	if int(rate) != t.rate {
+		t.jitter16 = int32(int64(t.jitter16) * int64(rate) / int64(t.rate))
+		t.rate, t.timed = int(rate), false
+	}
+}
+
 // begin begins with the first packet of a source.
 func (t *tally) begin(now time.Time, h *header) {
 	if t.begun {

@@ -33,19 +33,21 @@ type Stream struct {
 
 	conn PacketConn
 	to   atomic.Pointer[netip.AddrPort] // where packets go; nil until agreed
-	ssrc uint32
 
 	mu        sync.Mutex // guards what follows; never taken before inMu
 	agreed    bool       // theirs is set
 	closed    bool
-	codec     Codec
+	speaks    bool    // the far end takes G.711 …
+	law       Codec   // … of this law
+	codec     Codec   // what it speaks itself
 	cipher    *cipher // of what we send; nil = in plain
 	playing   *player
 	fed       *flow // what the kernel sends in our name
-	out       line
+	out       *line // the one of lines that is sent
 	sent      uint64
 	sentBytes uint64
 	relayed   time.Time // when the other leg's sound came last
+	lines     [2]line   // one a clock (RFC 7160 §4.1)
 	theirs    remote
 
 	ours     local
@@ -69,16 +71,16 @@ func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint1
 	s := &Stream{
 		pool: p, side: side, conn: conn, port: port, lane: l,
 		log:     p.log.With("call", side.Call, "side", side.Name),
-		ssrc:    rand.Uint32(),
 		started: make(chan struct{}),
 		lost:    make(chan struct{}),
 		ours: local{
 			addr: netip.AddrPortFrom(side.Address, port), id: rand.Uint64() >> 2, version: 1,
-			codecs: slices.Clone(side.Codecs), eventPT: side.EventPT, sends: true, hears: true,
+			codecs: lawsFirst(side.Codecs), numbers: ourNumbers(side), sends: true, hears: true,
 		},
-		out:     line{seq: uint16(rand.Uint32() >> 1), ts: rand.Uint32()},
+		lines:   [2]line{newLine(sampleRate), newLine(wideRate)},
 		scratch: make([]byte, 0, maxPacket),
 	}
+	s.out = &s.lines[0]
 	s.keys.mode = side.SRTP
 	s.in = newInbound(s)
 	s.in.reports = newReports(control)
@@ -92,22 +94,6 @@ func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint1
 	s.attach(conn, s.packet)
 	s.attach(control, s.control)
 	return s
-}
-
-// Prefer puts a codec first in the offer, which must not have been made yet.
-func (s *Stream) Prefer(c Codec) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := slices.Index(s.ours.codecs, c); i > 0 {
-		s.ours.codecs = slices.Insert(slices.Delete(s.ours.codecs, i, i+1), 0, c)
-	}
-}
-
-// Codec is what the leg speaks, once both sides agreed.
-func (s *Stream) Codec() (c Codec, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.codec, s.agreed
 }
 
 // OnHold reports whether the far end does not want to hear.

@@ -36,7 +36,7 @@ func (k *toneKey) pass(now time.Time, h *header, n int, to *Stream) bool {
 func (s *Stream) forwardTone(now time.Time, h *header, k *toneKey, first bool, n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.theirs.eventPT == 0 {
+	if s.theirs.event == 0 {
 		return false
 	}
 	if !s.agreed || !s.theirs.hears || s.closed || s.playing != nil && !s.playing.under {
@@ -45,16 +45,16 @@ func (s *Stream) forwardTone(now time.Time, h *header, k *toneKey, first bool, n
 	s.reclaim()
 	begins := *h
 	begins.ts = k.start
-	seq, ts, _, ok := s.out.relay(now, &begins, true)
+	seq, ts, _, ok := s.use(sampleRate).relay(now, &begins, true)
 	if !ok {
 		return true
 	}
 	s.relayed = now
 	duration := uint16(min(h.ts+uint32(n)-k.start, 0xffff))
-	s.send(dtmf.AppendEvent(s.begin(s.theirs.eventPT, seq, ts, first), k.digit, k.over, eventVolume, duration))
+	s.send(dtmf.AppendEvent(s.begin(s.theirs.event, seq, ts, first), k.digit, k.over, eventVolume, duration))
 	for range 2 {
 		if k.over {
-			s.send(dtmf.AppendEvent(s.begin(s.theirs.eventPT, s.out.insert(), ts, false), k.digit, true, eventVolume, duration))
+			s.send(dtmf.AppendEvent(s.begin(s.theirs.event, s.out.insert(), ts, false), k.digit, true, eventVolume, duration))
 		}
 	}
 	return true
@@ -63,19 +63,20 @@ func (s *Stream) forwardTone(now time.Time, h *header, k *toneKey, first bool, n
 // speakEvent sends what a telephone-event of the other leg's adds to its press as
 // tones, to a far end that takes no events. A packet that was lost is a gap in the
 // tone, as one of sound would be; copies add nothing.
-func (s *Stream) speakEvent(now time.Time, h *header, payload []byte) {
+func (s *Stream) speakEvent(now time.Time, h *header, payload []byte, rate uint32) {
 	digit, end, duration, ok := dtmf.ParseEvent(payload)
+	duration = uint16(uint32(duration) * sampleRate / rate)
 	if key := (pressed{h.ssrc, h.ts, true}); key != s.spoken {
 		s.spoken, s.spokenTo = key, 0
 	}
-	if !ok || duration < frameSamples || duration <= s.spokenTo {
+	if !s.speaks || !ok || duration < frameSamples || duration <= s.spokenTo {
 		s.out.skip(h)
 		return
 	}
 	from := max(int(s.spokenTo), int(duration)-frameSamples) // only the newest frame
 	part := *h
 	part.ts += uint32(from)
-	seq, ts, marker, ok := s.out.relay(now, &part, false)
+	seq, ts, marker, ok := s.use(sampleRate).relay(now, &part, false)
 	if !ok {
 		return
 	}
@@ -86,5 +87,5 @@ func (s *Stream) speakEvent(now time.Time, h *header, payload []byte) {
 		whole = int(duration)
 	}
 	samples := dtmf.AppendTonePart(s.tone[:0], digit, from, int(duration)-from, whole, keyLevel)
-	s.send(s.codec.encode(s.begin(uint8(s.codec), seq, ts, marker), samples))
+	s.send(s.law.encode(s.begin(uint8(s.law), seq, ts, marker), samples))
 }

@@ -485,7 +485,13 @@ func TestOurReoffer(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 
+		w.ask("INVITE", inv, "callee", 2, "body:"+sdpHold) // theirs is under way
+		w.expect("200")
 		reoffer()
+		if m, ok := w.receive(900 * time.Millisecond); ok && m.method() == "INVITE" {
+			t.Error("two INVITEs at once")
+		}
+		w.ask("ACK", inv, "callee", 2)
 		re = w.expect("INVITE")
 		w.respond(re, "481 Call/Transaction Does Not Exist", "")
 		w.expect("ACK")

@@ -11,6 +11,9 @@ import (
 // reofferTries bounds how often one offer is sent: challenges and glare.
 const reofferTries = 5
 
+// ackWait is how long an offer of ours gives the ACK of the peer's.
+const ackWait = time.Second
+
 // reoffer is an offer of ours inside a dialog, on its way.
 type reoffer struct {
 	offer  []byte
@@ -30,7 +33,7 @@ type reofferResult struct {
 // Reoffer sends a re-INVITE with our new SDP and returns the answer. It fails
 // with an *Error if the peer refuses; the session then goes on as it was, but
 // for 481 and 408, which end the dialog (RFC 3261 §12.2.1.2). If both sides offer
-// at once it waits its turn. One Reoffer at a time. If ctx ends first its Cause
+// at once, or the peer's last one is not ACKed yet, it waits its turn. One Reoffer at a time. If ctx ends first its Cause
 // is returned, and the peer's answer will be ACKed but not heard.
 func (l *Leg) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
 	r := &reoffer{offer: offer, result: make(chan reofferResult, 1)}
@@ -56,6 +59,10 @@ func (l *Leg) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
 func (l *Leg) sendReoffer(r *reoffer) {
 	if l.up.Err() != nil || l.main == nil {
 		l.endReoffer(r, reofferResult{err: ErrClosed})
+		return
+	}
+	if l.unacked.waiting() { // one INVITE at a time (RFC 3261 §14.1)
+		l.after(ackWait, func() { l.sendReoffer(r) })
 		return
 	}
 	if r.tries++; r.tries > reofferTries {

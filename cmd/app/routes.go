@@ -80,7 +80,7 @@ func (r *routes) way(name string) bridge.Route {
 		stream.EventPT = uint8(t.TelephoneEventPT)
 	}
 	for _, codec := range t.Codecs {
-		stream.Codecs = append(stream.Codecs, map[string]media.Codec{"pcmu": media.PCMU, "pcma": media.PCMA}[codec])
+		stream.Codecs = append(stream.Codecs, media.Codecs[codec])
 	}
 	return bridge.Route{Trunk: name, CallerIDs: t.CallerIDs, Media: stream}
 }

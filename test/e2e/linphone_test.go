@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,8 +25,9 @@ type linphone struct {
 	output logBuffer
 }
 
-// startLinphone starts one; encryption is none or srtp.
-func startLinphone(t *testing.T, hz float64, encryption string) *linphone {
+// startLinphone starts one; encryption is none or srtp, codecs what it takes, as
+// "PCMU/8000", none for all.
+func startLinphone(t *testing.T, hz float64, encryption string, codecs ...string) *linphone {
 	t.Helper()
 	l := &linphone{T: t, port: freePort(t), dir: t.TempDir()}
 	config := filepath.Join(l.dir, "linphonerc")
@@ -40,7 +42,7 @@ sip_tls_port=0
 media_encryption=%s
 [rtp]
 audio_rtp_port=%d
-`, l.port, encryption, rtp), 0o600); err != nil {
+%s`, l.port, encryption, rtp, audioCodecs(codecs)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	process := exec.Command("linphonec", "-a", "-c", config)
@@ -67,6 +69,20 @@ audio_rtp_port=%d
 	l.tone(hz)
 	l.does("play " + l.file("said.wav"))
 	return l
+}
+
+// audioCodecs is the part of its configuration that names them.
+func audioCodecs(names []string) string {
+	var b strings.Builder
+	for i, name := range names {
+		mime, rate, _ := strings.Cut(name, "/")
+		channels := 1
+		if mime == "opus" {
+			channels = 2
+		}
+		fmt.Fprintf(&b, "[audio_codec_%d]\nmime=%s\nrate=%s\nchannels=%d\nenabled=1\n", i, mime, rate, channels)
+	}
+	return b.String()
 }
 
 func (l *linphone) file(name string) string { return filepath.Join(l.dir, name) }
@@ -100,8 +116,8 @@ func (l *linphone) tone(hz float64) {
 func (l *linphone) hears(hz float64) {
 	l.Helper()
 	until(l.T, fmt.Sprintf("linphone has heard %.0f Hz", hz), func() bool {
-		r, rate := readWAV(l.T, l.file("heard.wav"))
-		return r.Tone(hz*8000/float64(rate)) > time.Second
+		r, every := readWAV(l.T, l.file("heard.wav"))
+		return r.Tone(hz/float64(every)) > time.Second
 	})
 }
 
