@@ -77,6 +77,54 @@ func (p *printer) value(indent, key, path string, tag reflect.StructTag, v refle
 	}
 }
 
+// setting is one value and where it came from.
+type setting struct {
+	Value  any    `json:"value"`
+	Source string `json:"source"`
+}
+
+// PrintJSON is Print as one JSON object: value and source of each setting by its path.
+func (c *Config) PrintJSON(w io.Writer, redacted bool) error {
+	all := make(map[string]setting)
+	c.collect(all, "", reflect.ValueOf(c).Elem(), redacted)
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(all)
+}
+
+func (c *Config) collect(all map[string]setting, path string, v reflect.Value, redacted bool) {
+	for i := range v.NumField() {
+		if tag := v.Type().Field(i).Tag; tag.Get("key") != "-" {
+			c.collectValue(all, join(path, tag.Get("key")), tag.Get("secret") != "" && redacted, v.Field(i), redacted)
+		}
+	}
+}
+
+func (c *Config) collectValue(all map[string]setting, path string, hidden bool, v reflect.Value, redacted bool) {
+	switch {
+	case v.Kind() == reflect.Struct:
+		c.collect(all, path, v, redacted)
+	case v.Kind() == reflect.Map && v.Len() > 0:
+		for name := range stringKeys(v) {
+			c.collectValue(all, join(path, name), false, v.MapIndex(reflect.ValueOf(name)), redacted)
+		}
+	case v.Kind() == reflect.Slice && v.Len() > 0 && v.Index(0).Kind() == reflect.Struct:
+		for i := range v.Len() {
+			c.collect(all, fmt.Sprintf("%s[%d]", path, i), v.Index(i), redacted)
+		}
+	case hidden && v.String() != "":
+		all[path] = setting{"***", c.Origins[path].String()}
+	case v.Type() == durationType:
+		all[path] = setting{durationText(time.Duration(v.Int())), c.Origins[path].String()}
+	case v.Kind() == reflect.Slice && v.Len() == 0:
+		all[path] = setting{[]string{}, c.Origins[path].String()}
+	case v.Kind() == reflect.Map && v.Len() == 0:
+		all[path] = setting{map[string]string{}, c.Origins[path].String()}
+	default:
+		all[path] = setting{v.Interface(), c.Origins[path].String()}
+	}
+}
+
 func stringKeys(v reflect.Value) map[string]bool {
 	keys := make(map[string]bool)
 	for _, k := range v.MapKeys() {

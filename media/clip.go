@@ -92,12 +92,12 @@ func synthesise(cadence ...tone) Clip {
 }
 
 // LoadWAV reads 8 kHz mono sound, 16-bit PCM or G.711, from a RIFF file.
-func LoadWAV(r io.Reader) (Clip, error) { return loadWAV(r, maxClip) }
+func LoadWAV(r io.Reader) (Clip, error) { return readWAV(r, maxClip, decodeWAV) }
 
 // LoadRecording is LoadWAV of a file of up to 1 GB, to be looked at and not played.
-func LoadRecording(r io.Reader) (Clip, error) { return loadWAV(r, maxRecording) }
+func LoadRecording(r io.Reader) (Clip, error) { return readWAV(r, maxRecording, decodeWAV) }
 
-func loadWAV(r io.Reader, limit int64) (Clip, error) {
+func readWAV(r io.Reader, limit int64, decode func(format, data []byte) (Clip, error)) (Clip, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
 		return Clip{}, fmt.Errorf("wav: %w", err)
@@ -117,7 +117,7 @@ func loadWAV(r io.Reader, limit int64) (Clip, error) {
 		case "fmt ":
 			format = body[:size]
 		case "data":
-			return decodeWAV(format, body[:size])
+			return decode(format, body[:size])
 		}
 		rest = body[min(size+size&1, len(body)):]
 	}
@@ -131,7 +131,7 @@ func decodeWAV(format, data []byte) (Clip, error) {
 	kind, channels := binary.LittleEndian.Uint16(format), binary.LittleEndian.Uint16(format[2:])
 	rate, bits := binary.LittleEndian.Uint32(format[4:]), binary.LittleEndian.Uint16(format[14:])
 	if channels != 1 || rate != sampleRate {
-		return Clip{}, fmt.Errorf("wav: %d Hz with %d channels; convert it with: sox in.wav -r 8000 -c 1 -b 16 out.wav", rate, channels)
+		return Clip{}, fmt.Errorf("wav: %d Hz with %d channels; convert it with: tandem prompts convert in.wav out.wav", rate, channels)
 	}
 	switch {
 	case kind == 1 && bits == 16:
@@ -145,6 +145,6 @@ func decodeWAV(format, data []byte) (Clip, error) {
 	case kind == 7 && bits == 8:
 		return Clip{samples: PCMU.Decode(nil, data)}, nil
 	default:
-		return Clip{}, fmt.Errorf("wav: format %d with %d bits; convert it with: sox in.wav -r 8000 -c 1 -b 16 out.wav", kind, bits)
+		return Clip{}, fmt.Errorf("wav: format %d with %d bits; convert it with: tandem prompts convert in.wav out.wav", kind, bits)
 	}
 }

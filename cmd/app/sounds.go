@@ -41,8 +41,9 @@ var why = map[bridge.Reason]string{
 	bridge.Reason(bridge.CodeStoreUnavailable):     "en/call-failed",
 }
 
-// clip loads builtin:NAME, or a file.
-func clip(name string) (media.Clip, error) {
+// Prompt loads builtin:NAME, or a file, and refuses what is not fit to be played to
+// somebody who is asked for a key.
+func Prompt(name string) (media.Clip, error) {
 	var file io.ReadCloser
 	var err error
 	if builtin, is := strings.CutPrefix(name, "builtin:"); is {
@@ -69,26 +70,26 @@ func loadSounds(cfg *config.Config) (bridge.Sounds, error) {
 	s := bridge.Sounds{Chirp: media.Chirp(), Tick: media.Tick(), Limit: media.Beep(), Wrong: media.ErrorTone(), Over: media.EndTone(),
 		Why: make(map[bridge.Reason]media.Clip)}
 	var err error
-	if s.Prompt, err = clip(cfg.CallFlow.Confirm.Prompt); err != nil {
+	if s.Prompt, err = Prompt(cfg.CallFlow.Confirm.Prompt); err != nil {
 		return s, err
 	}
 	if s.Ringback, err = ringback(cfg); err != nil {
 		return s, err
 	}
 	for reason, name := range why {
-		spoken, err := clip("builtin:" + name)
+		spoken, err := Prompt("builtin:" + name)
 		if err != nil {
 			return s, err
 		}
 		s.Why[reason] = media.Concat(media.EndTone(), spoken)
 	}
-	intro, err := clip("builtin:en/calling")
+	intro, err := Prompt("builtin:en/calling")
 	if err != nil {
 		return s, err
 	}
 	var digits [10]media.Clip
 	for i := range digits {
-		if digits[i], err = clip(fmt.Sprintf("builtin:en/digits/%d", i)); err != nil {
+		if digits[i], err = Prompt(fmt.Sprintf("builtin:en/digits/%d", i)); err != nil {
 			return s, err
 		}
 	}
@@ -112,7 +113,7 @@ func ringback(cfg *config.Config) (media.Clip, error) {
 		return media.Ringback(country), nil
 	}
 	if file, is := strings.CutPrefix(setting, "music:"); is {
-		c, err := clip(file)
+		c, err := Prompt(file)
 		return c.Loop(), err
 	}
 	return media.Clip{}, fmt.Errorf("call_flow.ringback_to_rep: %q is none of auto, tone:COUNTRY, music:FILE", setting)

@@ -20,7 +20,7 @@ func TestNoSoundOfOursHoldsAKey(t *testing.T) {
 			return err
 		}
 		spoken++
-		_, err = clip("builtin:" + strings.TrimSuffix(name, ".wav"))
+		_, err = Prompt("builtin:" + strings.TrimSuffix(name, ".wav"))
 		return err
 	})
 	if err != nil || spoken < 20 {
@@ -46,7 +46,7 @@ func TestAPromptThatPressesKeysIsRefused(t *testing.T) {
 	if err := os.WriteFile(name, append([]byte(header), wav...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := clip(name); err == nil || !strings.Contains(err.Error(), "keys 1") {
+	if _, err := Prompt(name); err == nil || !strings.Contains(err.Error(), "keys 1") {
 		t.Errorf("loaded: %v", err)
 	}
 }

@@ -59,11 +59,10 @@ func (c *client) send(method, path string, body any, patience time.Duration) (*h
 		}
 		sent = bytes.NewReader(text)
 	}
-	request, err := http.NewRequest(method, strings.TrimRight(c.url, "/")+path, sent)
+	request, err := c.request(method, path, sent)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Authorization", "Bearer "+c.key)
 	request.Header.Set("Content-Type", "application/json")
 	if c.accept != "" {
 		request.Header.Set("Accept", c.accept)
@@ -74,6 +73,15 @@ func (c *client) send(method, path string, body any, patience time.Duration) (*h
 	}
 	defer response.Body.Close()
 	return nil, problemOf(response)
+}
+
+// request makes one with our key.
+func (c *client) request(method, path string, body io.Reader) (*http.Request, error) {
+	request, err := http.NewRequest(method, strings.TrimRight(c.url, "/")+path, body)
+	if err == nil {
+		request.Header.Set("Authorization", "Bearer "+c.key)
+	}
+	return request, err
 }
 
 // problemOf reads the problem that an answer is.

@@ -59,7 +59,7 @@ func TestWordsThatAskARunningTandem(t *testing.T) {
 	if text := run(0, "reps", "add", "--name", "Eve", "--external-id", "eve", "--number", "(202) 555-0110 x1"); !strings.Contains(text, "(202) 555-0110 x1") {
 		t.Error(text)
 	}
-	if text := run(0, "reps", "test", "ext:eve"); !strings.Contains(text, "completed") || !strings.Contains(text, "confirmed_rfc4733") {
+	if text := run(0, "reps", "test", "ext:eve"); !strings.Contains(text, "completed") || !strings.Contains(text, "confirmed_rfc4733") || !strings.Contains(text, "1 by rfc4733, ") {
 		t.Error(text)
 	}
 	if text := run(0, "reps", "list", "--json"); strings.Count(text, `"verified_at":null`) != 1 || !strings.Contains(text, `"external_id":"eve"`) {
@@ -81,6 +81,7 @@ func TestWordsThatAskARunningTandem(t *testing.T) {
 	if text := run(0, "reps", "link", "ext:bea"); !strings.Contains(text, "/signin?token=tdr_live_") {
 		t.Error(text)
 	}
+	testDoNotCallWords(t, run)
 	run(2, "reps")
 	run(2, "reps", "set")
 	run(1, "reps", "import", filepath.Join(t.TempDir(), "none.csv"))
@@ -171,4 +172,36 @@ func testKeyWords(t *testing.T, d *demonstration, run func(want int, args ...str
 	if text := run(0, "cdr", "totals", "--key", key); strings.Contains(text, "trunk") {
 		t.Error(text)
 	}
+}
+
+// testDoNotCallWords lists a number, which is then not dialled, and takes it away.
+func testDoNotCallWords(t *testing.T, run func(want int, args ...string) string) {
+	t.Helper()
+	if text := run(0, "do-not-call", "add", "(202) 555-0105", "--reason", "asked us"); text != "1 added, 0 known, 0 refused\n" {
+		t.Error(text)
+	}
+	table := filepath.Join(t.TempDir(), "numbers.csv")
+	if err := os.WriteFile(table, []byte("number\n+12025550105\n202-555-0106\nhello\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := run(1, "do-not-call", "import", table); !strings.Contains(text, "1 added, 1 known, 1 refused") || !strings.Contains(text, "#/numbers/2: invalid_number") {
+		t.Error(text)
+	}
+	if text := run(0, "do-not-call", "list"); !strings.Contains(text, "+12025550105  asked us\n") || !strings.Contains(text, "+12025550106") {
+		t.Error(text)
+	}
+	if text := run(1, "call", "+12025550105", "--rep", demoRep); !strings.Contains(text, "do_not_call") && !strings.Contains(text, "dnc_listed") {
+		t.Error(text)
+	}
+	run(0, "do-not-call", "remove", "+12025550105")
+	run(0, "do-not-call", "remove", "+1 202 555 0106")
+	if text := run(0, "do-not-call", "list", "--json"); text != "{\"data\":[]}\n" {
+		t.Error(text)
+	}
+	if text := run(1, "do-not-call", "remove", "+12025550105"); !strings.Contains(text, "not_found") {
+		t.Error(text)
+	}
+	run(2, "do-not-call")
+	run(2, "do-not-call", "add")
+	run(1, "do-not-call", "import", table+"x")
 }

@@ -32,10 +32,15 @@ func subcommands(summary string) (words []string) {
 // completion prints a script for the shell to read, as in
 // `source <(tandem completion bash)`.
 func completion(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	const use = "usage: tandem completion bash | zsh | fish"
+	if wantsHelp(args) {
+		fmt.Fprintln(stdout, use)
+		return 0
+	}
 	names := slices.Sorted(maps.Keys(commands))
 	script := map[string]func(io.Writer, []string){"bash": bashScript, "zsh": zshScript, "fish": fishScript}
 	if len(args) != 1 || script[args[0]] == nil {
-		fmt.Fprintln(stderr, "usage: tandem completion bash | zsh | fish")
+		fmt.Fprintln(stderr, use)
 		return 2
 	}
 	script[args[0]](stdout, names)

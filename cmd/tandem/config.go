@@ -22,6 +22,7 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("check-config", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	format := flags.String("format", "text", "text, json or github")
+	flags.BoolFunc("json", "the same as --format json", func(string) error { *format = "json"; return nil })
 	online := flags.Bool("online", false, "also try every trunk: name, connection, OPTIONS, registration, a call to nobody")
 	strict := flags.Bool("strict", false, "exit 3 where there are warnings")
 	file := configFlag(flags)
@@ -86,8 +87,13 @@ func checkOnline(cfg *config.Config, problems config.Problems, asJSON bool, stdo
 }
 
 func showConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	const use = "usage: tandem config init | print [--redacted=false] [--json] [--config FILE] | schema"
+	if wantsHelp(args) {
+		fmt.Fprintln(stdout, use)
+		return 0
+	}
 	if len(args) == 0 {
-		fmt.Fprintln(stderr, "usage: tandem config init | print [--redacted=false] [--config FILE] | schema")
+		fmt.Fprintln(stderr, use)
 		return 2
 	}
 	switch args[0] {
@@ -102,6 +108,7 @@ func showConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		flags := flag.NewFlagSet("config print", flag.ContinueOnError)
 		flags.SetOutput(stderr)
 		redacted := flags.Bool("redacted", true, "leave secrets out")
+		asJSON := flags.Bool("json", false, "as JSON: value and source of each setting, by its path")
 		file := configFlag(flags)
 		if code, done := parseFlags(flags, args[1:]); done {
 			return code
@@ -110,7 +117,14 @@ func showConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		if cfg == nil {
 			return code
 		}
-		cfg.Print(stdout, *redacted)
+		if !*asJSON {
+			cfg.Print(stdout, *redacted)
+			return 0
+		}
+		if err := cfg.PrintJSON(stdout, *redacted); err != nil {
+			fmt.Fprintf(stderr, "tandem: %v\n", err)
+			return 1
+		}
 	default:
 		fmt.Fprintf(stderr, "tandem config: no %q; there are init, print, schema\n", args[0])
 		return 2

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -56,6 +58,24 @@ func TestCommandLine(t *testing.T) {
 	}
 	run(0, "check-config", "--config", file)
 	run(0, "config", "print", "--config", file)
+	var settings map[string]struct {
+		Value  any
+		Source string
+	}
+	text := run(0, "config", "print", "--json", "--config", file)
+	if err := json.Unmarshal([]byte(text), &settings); err != nil || strings.Contains(text, `"x"`) {
+		t.Errorf("%v\n%s", err, text)
+	}
+	for path, want := range map[string]any{"trunks.carrier.auth.password": "***", "trunks.carrier.caller_ids": []any{"+14155550100"}, "routing": []any{},
+		"store.url": "sqlite://" + filepath.Join(dir, "t.db"), "media.rtp_ports": "20000-20999", "trunks.carrier.limits.channels": 10.0} {
+		if got := settings[path]; !reflect.DeepEqual(got.Value, want) || got.Source == "" {
+			t.Errorf("%s is %v by %q", path, got.Value, got.Source)
+		}
+	}
+	run(0, "check-config", "--json", "--config", file)
+	for word := range commands {
+		run(0, word, "--help")
+	}
 	run(2, "check-config", file)
 	run(0, "version", "--json")
 	run(0, "help")
@@ -80,11 +100,11 @@ func TestCommandLine(t *testing.T) {
 	}
 	run(0, "keys", "revoke", "--config", file, made.ID)
 	run(0, "keys", "create", "--config", file, "--name", "short", "--expires", "90d")
-	run(2, "keys", "--help")
 	run(2, "call", "show")
 	run(2, "call", "list", "all")
 	run(1, "healthcheck", "--url", "http://127.0.0.1:1")
 	run(2, "completion")
+	testPromptWords(t, run)
 	for _, shell := range []string{"bash", "zsh", "fish"} {
 		if text := run(0, "completion", shell); !strings.Contains(text, "create list rotate revoke") {
 			t.Error(text)
@@ -99,4 +119,32 @@ func TestCommandLine(t *testing.T) {
 	}
 	run(1, "keys", "rotate", "--config", file, "none")
 	run(1, "call", "+14155550123", "--rep", "+14155550199", "--url", "http://127.0.0.1:1")
+}
+
+// testPromptWords converts a recording that a call cannot play into one that it can.
+func testPromptWords(t *testing.T, run func(want int, args ...string) string) {
+	t.Helper()
+	stereo := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x02\x00\x80\xbb\x00\x00\x00\xee\x02\x00\x04\x00\x10\x00data\x00\xee\x02\x00")
+	for n := range 48000 {
+		x := uint16(int16(10000 * math.Sin(float64(n)*2*math.Pi*500/48000)))
+		stereo = append(stereo, byte(x), byte(x>>8), byte(x), byte(x>>8))
+	}
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.wav"), filepath.Join(dir, "out.wav")
+	if err := os.WriteFile(in, stereo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if text := run(1, "prompts", "check", in); !strings.Contains(text, "tandem prompts convert") {
+		t.Error(text)
+	}
+	run(0, "prompts", "convert", in, out)
+	if text := run(0, "prompts", "check", out, "--json"); !strings.Contains(text, `"seconds":1,"level_dbm0":-6.9`) {
+		t.Error(text)
+	}
+	if text := run(0, "prompts", "list"); !strings.Contains(text, "builtin:en/press-1 ") || strings.Count(text, "\n") != 21 {
+		t.Error(text)
+	}
+	run(1, "prompts", "convert", out+"x", in)
+	run(2, "prompts")
+	run(2, "prompts", "convert", in)
 }

@@ -17,6 +17,10 @@ const dtmfUsage = "usage: tandem dtmf scan FILE… [--sdp FILE] [--json]\n" +
 	"  FILE is WAV (8 kHz mono, PCM16 or G.711), pcap or pcapng; a line is: FILE start_ms end_ms digit method"
 
 func dtmfTools(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	if wantsHelp(args) {
+		fmt.Fprintln(stdout, dtmfUsage)
+		return 0
+	}
 	if len(args) == 0 || args[0] != "scan" {
 		fmt.Fprintln(stderr, dtmfUsage)
 		return 2

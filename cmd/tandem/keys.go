@@ -18,9 +18,15 @@ import (
 
 var keysCommand = command{"create | list | rotate | revoke API keys", keys}
 
+const keysUsage = "usage: tandem keys create --name NAME --scopes A,B [--expires 90d] [--cidr NETWORK,…] [--test] | list | rotate ID | revoke ID"
+
 func keys(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	if wantsHelp(args) {
+		fmt.Fprintln(stdout, keysUsage)
+		return 0
+	}
 	if len(args) == 0 || !slices.Contains([]string{"create", "list", "rotate", "revoke"}, args[0]) {
-		fmt.Fprintln(stderr, "usage: tandem keys create --name NAME --scopes A,B [--expires 90d] [--cidr NETWORK,…] [--test] | list | rotate ID | revoke ID")
+		fmt.Fprintln(stderr, keysUsage)
 		return 2
 	}
 	flags := flag.NewFlagSet("keys "+args[0], flag.ContinueOnError)

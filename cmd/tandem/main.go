@@ -35,6 +35,8 @@ func init() {
 		"reps":         repsCommand,
 		"webhooks":     webhooksCommand,
 		"cdr":          cdrCommand,
+		"do-not-call":  doNotCallCommand,
+		"prompts":      promptsCommand,
 		"version":      versionCommand,
 		"healthcheck":  healthcheckCommand,
 		"completion":   completionCommand,
@@ -61,6 +63,11 @@ func dispatch(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 2
 	}
 	return c.run(args[1:], stdin, stdout, stderr)
+}
+
+// wantsHelp reports whether a command with words of its own is asked for help.
+func wantsHelp(args []string) bool {
+	return len(args) > 0 && slices.Contains([]string{"help", "-h", "-help", "--help"}, args[0])
 }
 
 func usage(w io.Writer) {

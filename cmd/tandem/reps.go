@@ -135,13 +135,22 @@ func showReps(answer []byte, stdout, stderr io.Writer) int {
 func showVerdict(answer []byte, stdout, stderr io.Writer) int {
 	var s struct {
 		seen
-		Flags []string `json:"flags"`
+		Flags   []string `json:"flags"`
+		Presses []struct {
+			Digit, Method string
+			Counted       bool
+			After         int `json:"after_ms"`
+			Held          int `json:"held_ms"`
+		} `json:"presses"`
 	}
 	if err := json.Unmarshal(answer, &s); err != nil {
 		fmt.Fprintf(stderr, "tandem: %v\n", err)
 		return 1
 	}
 	fmt.Fprintf(stdout, "%s  %s  %v\n", s.Outcome, s.Reason, s.Flags)
+	for _, p := range s.Presses {
+		fmt.Fprintf(stdout, "%s by %s, %.1f s after the answer, heard after %d ms, counted: %v\n", p.Digit, p.Method, float64(p.After)/1000, p.Held, p.Counted)
+	}
 	if s.Outcome != "completed" || slices.Contains(s.Flags, "one_way_audio_rep") {
 		return 1
 	}

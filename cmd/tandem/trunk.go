@@ -15,6 +15,10 @@ var trunkCommand = command{"list | presets [NAME] | test NAME", trunk}
 const trunkUsage = "usage: tandem trunk list [--config FILE] | presets [NAME] | test NAME [--call NUMBER] [--config FILE]"
 
 func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
+	if wantsHelp(args) {
+		fmt.Fprintln(stdout, trunkUsage)
+		return 0
+	}
 	if len(args) == 0 {
 		fmt.Fprintln(stderr, trunkUsage)
 		return 2
@@ -35,9 +39,6 @@ func trunk(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		return testTrunk(*file, words[0], *number, *asJSON, stdout, stderr)
 	case args[0] == "presets" && len(words) <= 1:
 		return showPresets(words, *asJSON, stdout, stderr)
-	case args[0] == "--help" || args[0] == "-h" || args[0] == "help":
-		fmt.Fprintln(stdout, trunkUsage)
-		return 0
 	}
 	fmt.Fprintln(stderr, trunkUsage)
 	return 2
