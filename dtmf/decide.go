@@ -24,7 +24,7 @@ type Figures struct {
 }
 
 // features are the evidence that is weighed; weights.go says how much.
-const features = 9
+const features = 10
 
 // evidence is the figures of a run and the features they are scored by. lacks is
 // what makes it no key whatever else speaks for it, 0 if nothing does.
@@ -55,6 +55,7 @@ func (r *run) evidence(s *sums) (f Figures, lacks Near) {
 		max(0, math.Abs(twist+1.5)-4),
 		100 * worst,
 		s.spread,
+		math.Log10(float64(r.before.calm)/pair + 0.001),
 	}
 	f.Score = float32(score(&x))
 	for i := range x {

@@ -218,7 +218,11 @@ func (d *Detector) step(key int8, f toneFrame, out *burst) {
 
 // begin starts a run.
 func (d *Detector) begin(key int8, f toneFrame, begin uint32) {
-	d.run = run{key: key, otherKey: -1, before: d.past.look(), lacks: NearShort}
+	since := uint32(past)
+	if d.last.valid {
+		since = (d.next - d.last.end) / subSamples
+	}
+	d.run = run{key: key, otherKey: -1, before: d.past.look(since), lacks: NearShort}
 	level := float32(dBm0(float64(max(f.low, f.high))))
 	if l := &d.last; l.valid && l.key == key && begin-l.end < echoWithin && level < l.level-echoWeaker {
 		d.run.lacks = NearEcho

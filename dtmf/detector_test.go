@@ -233,3 +233,52 @@ func BenchmarkAudio(b *testing.B) {
 		out = r.Audio(time.Time{}, ts, tone, out[:0])
 	}
 }
+
+// scoreOf is the score of a key's run, whether that was a press or came near to one.
+func scoreOf(t *testing.T, s sound, digit byte) float32 {
+	t.Helper()
+	l := newLine(Config{InBand: true})
+	s = append(s, make([]int16, 1600)...)
+	for ts := 0; ts+160 <= len(s); ts += 160 {
+		l.got = l.r.Audio(l.now, uint32(ts), s[ts:ts+160], l.got)
+	}
+	for _, p := range l.got {
+		if p.Digit == digit && !p.Up {
+			return p.Score
+		}
+	}
+	t.Fatalf("nothing like a %c was heard", digit)
+	return 0
+}
+
+func TestWhatCameBeforeIsWeighed(t *testing.T) {
+	voice := func(s sound) sound {
+		for range 3 {
+			s = append(s, syllable(140, 10, [3]float64{500, 1500, 2500})...)
+		}
+		return s
+	}
+	key := func(s sound) sound { return s.pair(697*1.008, 1209*0.992, -12, -10, 80*time.Millisecond) }
+	calm := scoreOf(t, key(sound(nil).silence(400*time.Millisecond)), '1')
+	amid := scoreOf(t, key(voice(sound(nil).silence(400*time.Millisecond))), '1')
+	if amid > calm-1 {
+		t.Errorf("score %.1f behind a voice, %.1f after silence", amid, calm)
+	}
+	// The key before is no reason to doubt the next.
+	after := key(sound(nil).silence(400*time.Millisecond).pair(770, 1336, -12, -10, 60*time.Millisecond).silence(40 * time.Millisecond))
+	if next := scoreOf(t, after, '1'); next < calm-1 {
+		t.Errorf("score %.1f behind another key, %.1f after silence", next, calm)
+	}
+}
+
+func TestKeysInARowAtTheEdgesOfTheirFrequencies(t *testing.T) {
+	for _, off := range []float64{-0.018, -0.015, 0.015, 0.018} {
+		s := sound(nil).silence(300 * time.Millisecond)
+		for i := range 16 {
+			s = s.pair(lows[i/4]*(1+off), highs[i%4]*(1+off), -14, -10, 40*time.Millisecond).silence(40 * time.Millisecond)
+		}
+		if got := hear(s); got != keys {
+			t.Errorf("%+.1f %%: heard %q", 100*off, got)
+		}
+	}
+}

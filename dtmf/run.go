@@ -52,12 +52,14 @@ type before struct {
 	filtered float32 // mean square behind the high-pass just before
 	raw      float32
 	noise    float32 // median of the same, 8 to 60 ms before
+	calm     float32 // mean of the same, 20 to 220 ms before, without the press before
 	lf       float32 // of what the high-pass took away, in the 200 ms before
 	steady   bool    // that was steady
 }
 
-// look remembers what was heard before a run that begins in the newest frame.
-func (h *history) look() (b before) {
+// look remembers what was heard before a run that begins in the newest frame; the
+// press before it ended so many sub-blocks ago.
+func (h *history) look(press uint32) (b before) {
 	var noise [13]float32
 	n, near := 0, 0
 	for ago := 5; ago < 18; ago++ {
@@ -81,7 +83,21 @@ func (h *history) look() (b before) {
 		b.noise = median(noise[:n])
 	}
 	b.lf, b.steady = h.lowBefore()
+	b.calm = h.calmBefore(press)
 	return b
+}
+
+// calmBefore is the mean square behind the high-pass, 20 to 220 ms before, as far
+// as that is after the press before.
+func (h *history) calmBefore(press uint32) (mean float32) {
+	n := float32(0)
+	for ago := uint32(5); ago < min(55, press, h.head); ago++ {
+		if e := h.ago(int(ago)); !e.lost() {
+			mean += e.filtered
+			n++
+		}
+	}
+	return mean / max(n, 1)
 }
 
 // lowBefore measures what the high-pass took away in the 200 ms before the newest

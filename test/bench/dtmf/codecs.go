@@ -67,7 +67,7 @@ func (c codec) through(t *tape, work string) error {
 
 // codecTapes are usual keys through each codec, and hard ones: mobile in noise,
 // uneven tones, a codec, losses.
-func codecTapes(r *rand.Rand, n int, work string) (tapes []*tape, err error) {
+func codecTapes(r *rand.Rand, n int, codecs []codec, work string) (tapes []*tape, err error) {
 	for _, c := range codecs {
 		plain, hard := &tape{category: "codec"}, &tape{category: "hard field"}
 		for i := range max(16, n/len(codecs)) {
@@ -83,6 +83,11 @@ func codecTapes(r *rand.Rand, n int, work string) (tapes []*tape, err error) {
 			}
 		}
 		conceal(r, hard)
+		for _, t := range []*tape{plain, hard} {
+			for i := range t.spans {
+				t.spans[i].note = c.name + ": " + t.spans[i].note
+			}
+		}
 		tapes = append(tapes, plain, hard)
 	}
 	return tapes, nil

@@ -47,8 +47,41 @@ func att(r *rand.Rand, p *press) {
 	}
 }
 
+// corner is one of the other columns.
+func corner(r *rand.Rand, p *press) {
+	p.on, p.off = 40, pick(r, 30.0, 40)
+	switch r.IntN(3) {
+	case 0: // Danish and Australian
+		p.lowDev, p.highDev = pick(r, -0.015, 0.015), pick(r, -0.015, 0.015)
+		hz := pick(r, 2.0, 4)
+		p.lowAdd, p.highAdd = hz*sign(p.lowDev), hz*sign(p.highDev)
+	default: // NTT and Brazilian
+		p.lowDev, p.highDev = pick(r, -0.018, 0.018), pick(r, -0.018, 0.018)
+	}
+	p.high = pick(r, -5.0, -12, -17)
+	p.low = p.high + pick(r, -10.0, -9, -6, 6, 9, 10)
+	if p.low > -1 {
+		p.low, p.high = -1, p.high-(p.low+1)
+	}
+}
+
+// dialled are keys in a row, all of one sender.
+func dialled(r *rand.Rand, n int, of func(r *rand.Rand, p *press)) *stimulus {
+	s := newStimulus(r)
+	p := usual(0)
+	of(r, &p)
+	for range n {
+		p.digit = keypad[r.IntN(16)]
+		s.key(p)
+	}
+	s.finish()
+	s.note = fmt.Sprintf("%+v", p)
+	return s
+}
+
 var makers = []maker{
 	{"core", 800, func(r *rand.Rand, i int) *stimulus { return one(r, i, func(p *press) { att(r, p) }, nil) }},
+	{"core", 100, func(r *rand.Rand, _ int) *stimulus { return dialled(r, 8, att) }},
 	{"core", 320, func(r *rand.Rand, i int) *stimulus { // Q.23 senders
 		return one(r, i, func(p *press) {
 			p.on, p.lowDev, p.highDev = between(r, 40, 100), between(r, -0.018, 0.018), between(r, -0.018, 0.018)
@@ -72,23 +105,9 @@ var makers = []maker{
 	}},
 
 	{"strict", 640, func(r *rand.Rand, i int) *stimulus { // corners of the other columns
-		return one(r, i, func(p *press) {
-			p.on, p.off = 40, pick(r, 30.0, 40)
-			switch r.IntN(3) {
-			case 0: // Danish and Australian
-				p.lowDev, p.highDev = pick(r, -0.015, 0.015), pick(r, -0.015, 0.015)
-				hz := pick(r, 2.0, 4)
-				p.lowAdd, p.highAdd = hz*sign(p.lowDev), hz*sign(p.highDev)
-			default: // NTT and Brazilian
-				p.lowDev, p.highDev = pick(r, -0.018, 0.018), pick(r, -0.018, 0.018)
-			}
-			p.high = pick(r, -5.0, -12, -17)
-			p.low = p.high + pick(r, -10.0, -9, -6, 6, 9, 10)
-			if p.low > -1 {
-				p.low, p.high = -1, p.high-(p.low+1)
-			}
-		}, nil)
+		return one(r, i, func(p *press) { corner(r, p) }, nil)
 	}},
+	{"strict", 80, func(r *rand.Rand, _ int) *stimulus { return dialled(r, 5, corner) }},
 	{"strict", 160, func(r *rand.Rand, i int) *stimulus { // faint
 		return one(r, i, func(p *press) { p.on, p.low, p.high = 40, pick(r, -25.0, -27), pick(r, -25.0, -27) }, nil)
 	}},

@@ -15,7 +15,7 @@ import (
 )
 
 func main() {
-	corpus := flag.String("corpus", "test", "`train` or test: two seeds, two sets of voices")
+	corpus := flag.String("corpus", "test", "`train`, test or held: other seeds and voices, and the last by another generator")
 	share := flag.Float64("share", 1, "how much of the corpus to make, 0 to 1")
 	only := flag.String("only", "", "comma-separated `DETECTORS`; empty = all")
 	out := flag.String("write", "", "write the corpus to `FOLDER` as WAV with a truth.tsv, and stop")
@@ -43,7 +43,7 @@ func main() {
 func seeded(n uint64) *rand.Rand { return rand.New(rand.NewPCG(n, 0x5eed)) }
 
 // seeds keep the corpora apart.
-var seeds = map[string]uint64{"train": 1, "test": 2}
+var seeds = map[string]uint64{"train": 1, "test": 2, "held": 3}
 
 func run(corpus string, share float64, only, out, misses string, weights bool) error {
 	work, err := os.MkdirTemp("", "dtmf")
@@ -73,6 +73,14 @@ func run(corpus string, share float64, only, out, misses string, weights bool) e
 
 // record makes every tape of a corpus.
 func record(r *rand.Rand, corpus string, share float64, work string) (tapes []*tape, err error) {
+	makers, codecs := makers, codecs
+	if corpus == "held" {
+		behind, err := gather()
+		if err != nil {
+			return nil, err
+		}
+		makers, codecs = heldMakers(behind), heldCodecs
+	}
 	byCategory := make(map[string]*tape)
 	for _, m := range makers {
 		t := byCategory[m.category]
@@ -85,7 +93,7 @@ func record(r *rand.Rand, corpus string, share float64, work string) (tapes []*t
 			t.add(m.make(r, i))
 		}
 	}
-	coded, err := codecTapes(r, int(640*share), work)
+	coded, err := codecTapes(r, int(640*share), codecs, work)
 	if err != nil {
 		return nil, err
 	}

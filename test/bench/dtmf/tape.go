@@ -202,11 +202,16 @@ const (
 // lose takes frames away, a share of them, and conceals them. The frames lie on
 // the grid of the tape.
 func (s *stimulus) lose(share float64, how int) {
+	s.loseBy(func() bool { return s.r.Float64() < share }, how)
+}
+
+// loseBy takes those away that gone says so of.
+func (s *stimulus) loseBy(gone func() bool, how int) {
 	s.lost = make([]bool, len(s.x)/frame)
 	s.erased = how == marked
 	gain := 1.0
 	for i := 1; i < len(s.lost); i++ {
-		if s.lost[i] = s.r.Float64() < share; !s.lost[i] {
+		if s.lost[i] = gone(); !s.lost[i] {
 			gain = 1
 			continue
 		}
