@@ -30,7 +30,7 @@ func TestAnHourUnderSessionTimers(t *testing.T) {
 		<-time.After(40 * time.Second)
 		w.wantSound(id)
 		last := events[len(events)-1]
-		if end := last.Event.Ending; end.Reason != bridge.ReasonCompleted || end.By != bridge.ByProspect || last.Record.Talk(last.Record.EndedAt) < time.Hour {
+		if end := last.Record.Ending; end.Reason != bridge.ReasonCompleted || end.By != bridge.ByProspect || last.Record.Talk(last.Record.EndedAt) < time.Hour {
 			t.Errorf("ended %+v after %v", end, last.Record.Talk(last.Record.EndedAt))
 		}
 		for _, number := range []string{repNumber, prospectNumber} {
