@@ -19,6 +19,8 @@ type caller struct {
 	rep  *store.Rep // nil = a key
 
 	calls Calls // live ones, or those of test keys
+
+	traceparent string // of the request, W3C Trace Context; "" = none
 }
 
 // allows reports whether a key has a scope. What a session may do is the route

@@ -78,7 +78,7 @@ func (s *Server) rejected(err error) error {
 
 // start places a call for whoever asks.
 func (s *Server) start(ctx context.Context, request bridge.Request, who *caller) (*answer, error) {
-	request.Key, request.Test = who.id, who.test()
+	request.Key, request.Test, request.Traceparent = who.id, who.test(), who.traceparent
 	if who.rep != nil && request.Source == "" {
 		request.Source = bridge.FromPage
 	}

@@ -250,6 +250,7 @@ func (s *Server) handle(route route, w http.ResponseWriter, r *http.Request) (a 
 			return nil, refuse("rate_limited", "More than %g writes a second.", s.PerSecond).after(wait)
 		}
 	}
+	who.traceparent = r.Header.Get("traceparent")
 	if who.calls = s.Calls; who.test() {
 		if route.scope == "admin" {
 			return nil, refuse("insufficient_scope", "A test key cannot run the server.")

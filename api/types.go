@@ -118,7 +118,7 @@ func callJSON(r *bridge.Record, now time.Time) Call {
 	c := Call{
 		ID: r.ID, Object: "call", Kind: r.Asked.Kind, RepID: orNull(r.Asked.RepID), RepExternalID: orNull(r.Asked.RepExternal), Status: r.Status, ReachedProspect: r.ReachedProspect,
 		Flags: r.Flags, Presses: r.Presses, Banner: banner(r, now),
-		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), ContactName: orNull(r.Asked.ContactName), CallerID: r.Asked.CallerID,
+		To: r.Asked.To, ToDisplay: r.Asked.ToDisplay, ToExtension: orNull(r.Asked.Extension), ContactName: orNull(r.Asked.ContactName), TraceID: orNull(r.Asked.TraceID), CallerID: r.Asked.CallerID,
 		Legs:        Legs{legJSON(&r.Rep, now), legJSON(&r.Prospect, now)},
 		TalkSeconds: int(r.Talk(now) / time.Second), Metadata: r.Metadata, Disposition: orNull(r.Disposition), Notes: orNull(r.Notes), Sequence: r.Sequence,
 		Cost:      costJSON(r, now),

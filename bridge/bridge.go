@@ -20,6 +20,10 @@ type Config struct {
 	Limits Limits
 	Sounds Sounds
 	Log    *slog.Logger // nil = none
+
+	// Trace is the id of the trace that a call is in, "" = it is in none; nil = no
+	// call is traced.
+	Trace func(call, traceparent string) string
 }
 
 // Route is one way for a leg to reach its number.
@@ -118,6 +122,10 @@ func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
 		confirm: make(chan struct{}, 1), digits: make(chan string, 8), rang: make(chan struct{}), unhold: make(map[Side]func()), lent: make(map[Side]func()),
 		tongues: tongues{make(map[Side]AnsweredLeg), make(chan struct{}, 1)}}
 	c.log = b.log.With("call", c.id)
+	if b.Trace != nil {
+		c.asked.TraceID = b.Trace(c.id, asked.Traceparent)
+		c.log = c.log.With("trace_id", c.asked.TraceID)
+	}
 	if err := b.lock(c); err != nil {
 		return nil, err
 	}

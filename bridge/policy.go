@@ -30,7 +30,7 @@ type Policy struct {
 // parse makes of a Request what the call keeps.
 func (p *Policy) parse(r Request) (Asked, error) {
 	asked := Asked{Kind: r.Kind, Source: r.Source, Key: r.Key, RepID: r.RepID, RepExternal: r.RepExternal,
-		ContactName: r.ContactName, TimeZone: r.TimeZone, Test: r.Test, MaxDuration: r.MaxDuration, Metadata: r.Metadata}
+		ContactName: r.ContactName, TimeZone: r.TimeZone, Test: r.Test, MaxDuration: r.MaxDuration, Metadata: r.Metadata, Traceparent: r.Traceparent}
 	if asked.Kind == "" {
 		asked.Kind = PassThrough
 	}

@@ -216,6 +216,8 @@ type Asked struct {
 	TimeZone     string            `json:"time_zone,omitempty"`    // the prospect's, where the request said it
 	MaxDuration  time.Duration     `json:"max_duration,omitempty"` // 0 = the configured limit
 	Metadata     map[string]string `json:"metadata,omitempty"`
+	Traceparent  string            `json:"traceparent,omitempty"` // of who asked, W3C Trace Context
+	TraceID      string            `json:"trace_id,omitempty"`    // of the trace that the call is in
 }
 
 // Ending is the last word on a call.

@@ -27,6 +27,7 @@ type Request struct {
 	Test        bool          // by a test key
 	MaxDuration time.Duration // 0 = the configured limit
 	Metadata    map[string]string
+	Traceparent string // W3C Trace Context, of who asks; "" = none
 }
 
 // A number is followed by an extension (x123, ext. 123, ;ext=123) or by

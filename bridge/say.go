@@ -186,5 +186,5 @@ func (c *call) finish(end End) {
 		err = c.keep(context.Background())
 		c.mu.Unlock()
 	}
-	c.log.Info("call ended", "outcome", ending.Outcome, "err", end.Err)
+	c.log.Info("call ended", "outcome", ending.Outcome, "rep", c.asked.RepNumber, "to", c.asked.To, "dur", record.Talk(time.Now()), "err", end.Err)
 }

@@ -81,12 +81,16 @@ func (d *decoder) check(c *Config) {
 			d.at("hep.collector", fmt.Sprintf("%q is not a collector such as udp://homer:9060", at), CodeType, "")
 		}
 	}
+	if at := c.Tracing.OTLPEndpoint; at != "" {
+		if u, err := url.Parse(at); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			d.at("tracing.otlp_endpoint", fmt.Sprintf("%q is not a collector such as http://collector:4318", at), CodeType, "OTLP over HTTP; the path is /v1/traces unless another is given")
+		}
+	}
 	if a := c.Media.PublicAddress; a != "" {
 		if _, err := netip.ParseAddr(a); err != nil {
 			d.at("media.public_address", fmt.Sprintf("%q is not an IP", a), CodeType, "")
 		}
 	}
-	d.checkLater(c)
 	d.checkOrigins("http.frame_ancestors", c.HTTP.FrameAncestors)
 	d.checkOrigins("http.cors_origins", c.HTTP.CORSOrigins)
 	d.checkPolicy(c)
@@ -177,19 +181,6 @@ func (d *decoder) checkOrigins(path string, origins []string) {
 		u, err := url.Parse(text)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Scheme+"://"+u.Host != text || strings.ContainsAny(text, " ;,'\"") {
 			d.at(fmt.Sprintf("%s[%d]", path, i), fmt.Sprintf("%q is not an origin", text), CodeType, "write https://app.example.com")
-		}
-	}
-}
-
-// checkLater refuses what this version cannot honour: a setting that is read
-// and not kept would be worse than none.
-func (d *decoder) checkLater(c *Config) {
-	for path, set := range map[string]bool{
-		"tracing.otlp_endpoint": c.Tracing.OTLPEndpoint != "",
-		"log.numbers":           c.Log.Numbers != "masked",
-	} {
-		if set {
-			d.at(path, "is not in this version yet", CodeLater, "leave it out")
 		}
 	}
 }

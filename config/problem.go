@@ -18,7 +18,6 @@ const (
 	CodeNumber   = "E120" // not E.164
 	CodeSecret   = "E130" // plain text, or a reference to nothing
 	CodeRefers   = "E140" // names something that is not there
-	CodeLater    = "E150" // not in this version
 	CodePorts    = "W210" // fewer ports than channels
 	CodeUnused   = "W220" // a trunk without a route
 	CodePreset   = "W230" // not as the trunk's preset wants it

@@ -48,6 +48,9 @@ var doors = map[string][]string{
 	"github.com/standard-webhooks/standard-webhooks": {"api"},
 	"github.com/compose-spec/compose-go":             {"test/ops"},
 	"github.com/coreos/go-systemd":                   {"cmd/tandem"},
+	"go.opentelemetry.io/otel":                       {"cmd/tracing"},
+	"go.opentelemetry.io/proto/otlp":                 {"test/ops"},
+	"google.golang.org/protobuf":                     {"test/ops"},
 }
 
 // source is one Go file and what it imports.

@@ -19,6 +19,7 @@ import (
 
 	"tandem/api"
 	"tandem/bridge"
+	"tandem/cmd/tracing"
 	"tandem/config"
 	"tandem/media"
 	"tandem/media/kernel"
@@ -77,7 +78,7 @@ type App struct {
 // left. Stop must follow.
 func Start(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logger) (_ *App, err error) {
 	a := &App{cfg: cfg, wire: wire, registry: prometheus.NewRegistry()}
-	a.log, a.reloads = countLogs(log, a.registry), newReloader(a.registry)
+	a.log, a.reloads = countLogs(hideNumbers(log, cfg.Log.Numbers), a.registry), newReloader(a.registry)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
@@ -259,7 +260,7 @@ func (d dialer) Dial(ctx context.Context, inv sip.Invite) (bridge.AnsweredLeg, e
 	return leg, nil
 }
 
-func (a *App) openBridge(context.Context) error {
+func (a *App) openBridge(ctx context.Context) error {
 	sounds, err := loadSounds(a.cfg)
 	if err != nil {
 		return err
@@ -269,11 +270,27 @@ func (a *App) openBridge(context.Context) error {
 		return err
 	}
 	a.routes.Store(newRoutes(a.cfg, a.endpoint, rates, a.Store))
+	var sink bridge.Sink = bridge.NewMetrics(a.registry, a.Store, a.cfg.TrunkNames())
+	var trace func(call, traceparent string) string
+	if endpoint := a.cfg.Tracing.OTLPEndpoint; endpoint != "" {
+		version, _ := Version()
+		tracer, err := tracing.Open(ctx, tracing.Config{Endpoint: endpoint, Ratio: a.cfg.Tracing.SampleRatio, Version: version, Log: a.log})
+		if err != nil {
+			return err
+		}
+		a.later(func() error {
+			if err := tracer.Close(); err != nil {
+				a.log.Warn("the last spans are lost", "err", err)
+			}
+			return nil
+		})
+		sink, trace = tracer.Sink(sink), tracer.ID
+	}
 	a.bridge.Store(bridge.New(bridge.Config{
 		Trunks: dialer{a.endpoint}, Sound: a.pool,
 		Route:  func(side bridge.Side, number string) []bridge.Route { return a.routes.Load().find(side, number) },
 		Policy: func() *bridge.Policy { return a.routes.Load().policy },
-		Sink:   bridge.NewMetrics(a.registry, a.Store, a.cfg.TrunkNames()),
+		Sink:   sink, Trace: trace,
 		Limits: limits(a.cfg), Sounds: sounds, Log: a.log,
 	}))
 	a.later(a.test.stop)

@@ -104,9 +104,7 @@ func presetConfig(t *testing.T, preset string) *config.Config {
 	}
 	cfg, problems := readPreset(preset, mail)
 	for _, p := range problems {
-		if p.Code != config.CodeLater {
-			t.Errorf("%s", p.Message+" "+p.Help)
-		}
+		t.Errorf("%s", p.Message+" "+p.Help)
 	}
 	return cfg
 }

@@ -45,6 +45,12 @@ type world struct {
 
 func start(t *testing.T) *world {
 	t.Helper()
+	return startWith(t, "", slog.New(slog.NewTextHandler(t.Output(), nil)))
+}
+
+// startWith makes one with more settings.
+func startWith(t *testing.T, settingsToo string, log *slog.Logger) *world {
+	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -58,12 +64,12 @@ func start(t *testing.T) *world {
 	}
 	w.trunkGone = sync.OnceValue(w.trunk.Close)
 	t.Cleanup(func() { _ = w.trunkGone() })
-	text := fmt.Appendf(nil, settings, w.trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
+	text := fmt.Appendf(nil, settings+settingsToo, w.trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
 	cfg, problems := config.Read("the test's configuration", text, nil)
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
 	}
-	w.App, err = app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	w.App, err = app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,8 +101,8 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
-// call places a call and waits for its end.
-func (w *world) call(t *testing.T, rep, to string) {
+// call places a call and waits for its end; it returns the call's JSON.
+func (w *world) call(t *testing.T, rep, to string, headers ...string) string {
 	t.Helper()
 	post := func(method, path, body string) string {
 		req, err := http.NewRequest(method, "http://"+w.HTTP.String()+path, strings.NewReader(body))
@@ -104,6 +110,9 @@ func (w *world) call(t *testing.T, rep, to string) {
 			t.Fatal(err)
 		}
 		req.SetBasicAuth(w.key, "")
+		for i := 0; i < len(headers); i += 2 {
+			req.Header.Set(headers[i], headers[i+1])
+		}
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -117,7 +126,9 @@ func (w *world) call(t *testing.T, rep, to string) {
 	}
 	_, after, _ := strings.Cut(post("POST", "/v1/calls", fmt.Sprintf(`{"rep_number":%q,"to":%q}`, rep, to)), `"id":"`)
 	id, _, _ := strings.Cut(after, `"`)
-	if answer := post("GET", "/v1/calls/"+id+"?wait=ended&timeout_s=60", ""); !strings.Contains(answer, `"status":"ended"`) {
+	answer := post("GET", "/v1/calls/"+id+"?wait=ended&timeout_s=60", "")
+	if !strings.Contains(answer, `"status":"ended"`) {
 		t.Fatalf("not ended: %s", answer)
 	}
+	return answer
 }
