@@ -50,6 +50,7 @@ type world struct {
 	backup  *carrier.Carrier // nil = there is none
 	app     *app.App
 	cfg     *config.Config
+	yaml    string // what cfg was read from
 	http    *http.Client
 	key     string
 	tap     *Wiretap
@@ -143,6 +144,25 @@ func (w *world) wire() app.Wire {
 		},
 		ListenRTP: func(at netip.AddrPort) (media.PacketConn, error) { return w.net.Listen(at) },
 		DNS:       twoAddresses,
+		Config:    w.read,
+	}
+}
+
+// read reads the configuration.
+func (w *world) read() (*config.Config, config.Problems) {
+	return config.Read("the scenario's configuration", []byte(w.yaml), []string{"TRUNK_PASSWORD=secret"})
+}
+
+// reload changes the configuration while tandem runs.
+func (w *world) reload(before, after string) {
+	w.t.Helper()
+	changed := strings.Replace(w.yaml, before, after, 1)
+	if changed == w.yaml {
+		w.t.Fatalf("the configuration has no %q", before)
+	}
+	w.yaml = changed
+	if status, answer := w.ask("POST", "/v1/admin/reload", nil); status != 200 {
+		w.t.Fatalf("reload: %d %v", status, answer)
 	}
 }
 
@@ -169,7 +189,7 @@ func (w *world) openApp(s setup) {
 	if s.backup != nil {
 		backup = fmt.Sprintf("  backup: {host: %s, caller_ids: [\"+12025550198\"], keepalive: {options: 0s}}\n", backupAt.Addr())
 	}
-	text := fmt.Sprintf(`version: 1
+	w.yaml = fmt.Sprintf(`version: 1
 sip: {listen: ["udp://%s"]}
 numbers: {default_region: US, allow: ["+1202"]}
 trunks:
@@ -184,7 +204,7 @@ metrics: {listen: ""}
 store: {url: "sqlite://%s"}
 %s`, tandemAt, cmp.Or(s.host, carrierAt.Addr().String()), cmp.Or(s.options, "0s"), s.trunk, backup, apiAt, w.db, s.yaml)
 	var problems config.Problems
-	if w.cfg, problems = config.Read("the scenario's configuration", []byte(text), []string{"TRUNK_PASSWORD=secret"}); problems.Errors() > 0 {
+	if w.cfg, problems = w.read(); problems.Errors() > 0 {
 		w.t.Fatal(problems)
 	}
 	w.startApp()
