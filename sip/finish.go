@@ -114,6 +114,24 @@ func (l *Leg) restoreAttempt() *attempt {
 	return a
 }
 
+// byeUnheard ends a call that the process that died may have ACKed without having
+// written that down: its 2xx comes no more, and a CANCEL does not end it (RFC 3261
+// §9.2). The answer to the CANCEL has the tag of the dialog (likewise).
+func (l *Leg) byeUnheard(a *attempt, res *sipmsg.Response) {
+	if a.final {
+		return
+	}
+	a.final = true
+	f := &fork{Dialog: l.s.newDialog(res, l.knows), source: sourceOf(res)}
+	f.ack = l.s.ack(&f.Dialog, l.s.InviteSeq)
+	l.forks[f.RemoteTag], l.main = f, f
+	l.bye(f, NormalClearing, func() {
+		delete(l.forks, f.RemoteTag) // a 2xx that comes all the same is hung up as any other
+		l.main = nil
+		l.end()
+	})
+}
+
 // orphan is a 2xx to an INVITE nobody remembers: of a process that died without
 // a store, or one that is later than late. Somebody has picked up a telephone
 // and is being charged for it, so it is ACKed and hung up from what it says.

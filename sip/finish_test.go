@@ -108,6 +108,29 @@ func TestFinishAnsweredMeanwhile(t *testing.T) {
 	})
 }
 
+// Answered and ACKed by a process that died before it could write that down: the peer
+// takes the CANCEL, and has nothing more to say.
+func TestFinishAnsweredUnwritten(t *testing.T) {
+	inBubble(t, func(w *world) {
+		w.connect(invite())
+		w.mu.Lock()
+		calling := w.saved[0]
+		w.mu.Unlock()
+		if w.crash(); calling.State != Calling {
+			t.Fatalf("state %s", calling.State)
+		}
+		done := w.finish(calling)
+		w.respond(w.expect("CANCEL"), "200 OK", "callee")
+		if bye := w.answerBye(); bye.param("to", "tag") != "callee" || bye.cseq() < int(calling.InviteSeq)+1000 {
+			t.Errorf("BYE %v", bye)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.wantEmpty()
+	})
+}
+
 func TestFinishEnding(t *testing.T) {
 	inBubble(t, func(w *world) {
 		l, _ := w.connect(invite())

@@ -322,18 +322,22 @@ func (l *Leg) cancel(a *attempt) {
 	req := l.s.hopByHop(sipmsg.CANCEL, a.req, l.s.To)
 	req.AppendHeader(sipmsg.NewHeader("Reason", l.whyCancelled().String()))
 	l.log.Info("sip: CANCEL sent")
-	code := 0
+	var res *sipmsg.Response
 	l.task(func() {
-		res, err := l.e.roundTrip(l.t, req)
+		answer, err := l.e.roundTrip(l.t, req)
 		if err != nil {
 			l.log.Warn("sip: CANCEL not answered", "err", err)
 			return
 		}
-		code = res.StatusCode
-		l.log.Info("sip: CANCEL answered", "code", code)
+		res = answer
+		l.log.Info("sip: CANCEL answered", "code", res.StatusCode)
 	}, func() {
-		if a.restored && code == sipmsg.StatusCallTransactionDoesNotExists {
+		switch {
+		case !a.restored || res == nil:
+		case res.StatusCode == sipmsg.StatusCallTransactionDoesNotExists:
 			l.abandon(a)
+		case res.IsSuccess() && toTag(res) != "":
+			l.after(8*l.e.t1(), func() { l.byeUnheard(a, res) })
 		}
 	})
 	l.after(l.e.transactionLife(), func() { l.abandon(a) })
