@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"tandem/media/kernel"
@@ -14,6 +15,9 @@ import (
 
 // ErrNoPorts: every pair of RTP ports is lent or cooling.
 var ErrNoPorts = errors.New("no free RTP port: widen media.rtp_ports or lower the trunks' channels")
+
+// ErrNoFiles: as many sockets are open as the process may have.
+var ErrNoFiles = errors.New("no room for more open files: raise LimitNOFILE of the systemd unit, or ulimit -n")
 
 // PacketConn is what a stream needs of a UDP socket: *net.UDPConn has it. Those
 // that UDP opens on Linux are read by lanes, the others by a goroutine each.
@@ -29,6 +33,7 @@ type Config struct {
 	Listen           func(netip.AddrPort) (PacketConn, error) // UDP(46), or a test's
 	Bind             netip.Addr                               // sockets are bound to it
 	MinPort, MaxPort uint16                                   // RTP takes the even ports, RTCP the odd ones after them (RFC 3550 §11)
+	Sockets          int                                      // open at most, two a stream; 0 = any number
 	Cool             time.Duration                            // a used port rests this long, for packets of the old call
 	Silence          time.Duration                            // then a leg that should send is Lost
 	Symmetric        bool                                     // answer to where packets really come from
@@ -52,6 +57,7 @@ type Pool struct {
 	mu     sync.Mutex
 	free   []uint16
 	cool   []cooling // oldest first
+	lent   int       // ports
 	up     map[*Stream]bool
 	closed bool
 
@@ -122,19 +128,17 @@ func (p *Pool) open(side Side, lane *lane) (*Stream, error) {
 		return nil, errors.New("media: a side without codecs")
 	}
 	for range p.total {
-		port, ok := p.take()
-		if !ok {
-			return nil, ErrNoPorts
+		port, err := p.take()
+		if err != nil {
+			return nil, err
 		}
-		conn, err := p.cfg.Listen(netip.AddrPortFrom(p.cfg.Bind, port))
+		conn, control, err := p.listen(port)
+		if outOfFiles(err) {
+			p.rest(port)
+			return nil, fmt.Errorf("%w: %w", ErrNoFiles, err)
+		}
 		if err != nil { // somebody else's: leave it for a while
 			p.log.Warn("media: port not free", "err", err)
-			p.rest(port)
-			continue
-		}
-		control, err := p.cfg.Listen(netip.AddrPortFrom(p.cfg.Bind, port+1))
-		if err != nil {
-			p.log.Warn("media: port not free", "err", errors.Join(err, conn.Close()))
 			p.rest(port)
 			continue
 		}
@@ -150,23 +154,45 @@ func (p *Pool) open(side Side, lane *lane) (*Stream, error) {
 	return nil, fmt.Errorf("%w: others hold them", ErrNoPorts)
 }
 
+// listen opens a port for RTP, and the one after it for RTCP.
+func (p *Pool) listen(port uint16) (conn, control PacketConn, err error) {
+	conn, err = p.cfg.Listen(netip.AddrPortFrom(p.cfg.Bind, port))
+	if err != nil {
+		return nil, nil, err
+	}
+	if control, err = p.cfg.Listen(netip.AddrPortFrom(p.cfg.Bind, port+1)); err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, control, nil
+}
+
+// outOfFiles reports whether the process, or the machine, may open no more.
+func outOfFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
 // take returns the port that has been free for longest.
-func (p *Pool) take() (port uint16, ok bool) {
+func (p *Pool) take() (port uint16, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for now := time.Now(); len(p.cool) > 0 && !now.Before(p.cool[0].until); p.cool = p.cool[1:] {
 		p.free = append(p.free, p.cool[0].port)
 	}
-	if p.closed || len(p.free) == 0 {
-		return 0, false
+	switch {
+	case p.closed || len(p.free) == 0:
+		return 0, ErrNoPorts
+	case p.cfg.Sockets > 0 && 2*(p.lent+1) > p.cfg.Sockets:
+		return 0, ErrNoFiles
 	}
 	port, p.free = p.free[0], p.free[1:]
-	return port, true
+	p.lent++
+	return port, nil
 }
 
 func (p *Pool) rest(port uint16) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lent--
 	p.cool = append(p.cool, cooling{port, time.Now().Add(p.cfg.Cool)})
 }
 

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -605,6 +607,65 @@ func TestPortsRunOutAndCool(t *testing.T) {
 		}
 	})
 }
+
+// TestFilesRunOut: by what the process may open, or by the system's word; either
+// way the streams that are up go on, and their sockets are there for others later.
+func TestFilesRunOut(t *testing.T) {
+	for name, sockets := range map[string]int{"as many as were allowed": 6, "the system has no more": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				wires := newWire()
+				open := 0
+				pool, err := NewPool(Config{Bind: netip.MustParseAddr("10.0.0.1"), MinPort: 20000, MaxPort: 20099, Sockets: sockets,
+					Listen: func(at netip.AddrPort) (PacketConn, error) {
+						if open == 7 { // with one that another part has
+							return nil, fmt.Errorf("udp %v: %w", at, os.NewSyscallError("socket", syscall.EMFILE))
+						}
+						conn, err := wires.listen(at)
+						if err == nil {
+							open++
+						}
+						return closer{conn, func() { open-- }}, err
+					}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				side := Side{Address: pool.cfg.Bind, Codecs: []Codec{PCMU}}
+				var up []*Stream
+				for range 3 {
+					s, err := pool.Open(side)
+					if err != nil {
+						t.Fatal(err)
+					}
+					up = append(up, s)
+				}
+				for range 3 {
+					if _, _, err := pool.OpenPair(side, side); !errors.Is(err, ErrNoFiles) {
+						t.Errorf("a fourth: %v", err)
+					}
+				}
+				if open != 6 || pool.InUse() != 3 {
+					t.Errorf("%d sockets of %d streams are open", open, pool.InUse())
+				}
+				up[0].Close()
+				if s, err := pool.Open(side); err != nil || s.port == up[0].port {
+					t.Errorf("after one is closed: %v", err)
+				}
+				if err := pool.Close(); err != nil || open != 0 {
+					t.Errorf("%d are left open, %v", open, err)
+				}
+			})
+		})
+	}
+}
+
+// closer is a conn that says when it is closed.
+type closer struct {
+	PacketConn
+	closed func()
+}
+
+func (c closer) Close() error { c.closed(); return c.PacketConn.Close() }
 
 func TestSayEndsWithItsContext(t *testing.T) {
 	inBubble(t, func(w *world) {

@@ -140,8 +140,16 @@ func (a *App) openMedia(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	files, err := Files()
+	if err != nil {
+		return err
+	}
+	if calls := int(high-low+1) / socketsPerCall; files < FilesFor(calls) {
+		a.log.Warn("open files are fewer than media.rtp_ports would need", "err", fmt.Errorf("%d are allowed, which carry %d calls; %d calls need %d", files, CallsWithin(files), calls, FilesFor(calls)))
+	}
 	a.pool, err = media.NewPool(media.Config{
-		Listen: a.wire.ListenRTP, Bind: a.bind(), MinPort: low, MaxPort: high, Cool: portCool,
+		Sockets: rtpSockets(files),
+		Listen:  a.wire.ListenRTP, Bind: a.bind(), MinPort: low, MaxPort: high, Cool: portCool,
 		Silence: a.cfg.Media.InactivityTimeout, Symmetric: a.cfg.Media.Symmetric, Log: a.log,
 		Kernel: table, DSCP: uint8(a.cfg.Media.DSCP), Fell: metrics.Fell,
 		Metrics: media.NewMetrics(a.registry),

@@ -62,14 +62,14 @@ func examineMachine(cfg *config.Config) report {
 
 // fileLimit: a call has two RTP sockets and two for RTCP.
 func fileLimit(cfg *config.Config) finding {
-	const beside = 256 // SIP, HTTP, the database
 	low, high, _ := cfg.Media.Ports()
-	need := uint64(high-low) + 1 + beside
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+	calls := int(high-low+1) / 4
+	files, err := app.Files()
+	if err != nil {
 		return finding{Step: "files", Code: "unknown", Text: err.Error(), warns: true}
 	}
-	f := finding{Step: "files", OK: limit.Max >= need, Text: fmt.Sprintf("%d open files are allowed, %d are needed for %d-%d", limit.Max, need, low, high)}
+	need, carried := app.FilesFor(calls), min(calls, app.CallsWithin(files))
+	f := finding{Step: "files", OK: files >= need, Text: fmt.Sprintf("%d open files are allowed, which carry %d calls; %d are needed for the %d calls of %d-%d", files, carried, need, calls, low, high)}
 	if !f.OK {
 		f.Code, f.Advice = "file_limit", fmt.Sprintf("Raise the limit: LimitNOFILE=%d in the systemd unit, or ulimit -n.", need)
 	}
