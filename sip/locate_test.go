@@ -325,6 +325,27 @@ func TestSearchDomains(t *testing.T) {
 	}
 }
 
+// What a resolv.conf makes of a host can be asked for.
+func FuzzSearchList(f *testing.F) {
+	f.Add("nameserver 127.0.0.1\nsearch lab.example .\noptions ndots:2\n", "pbx")
+	f.Add("domain .x\nsearch "+strings.Repeat("a", 64)+".example\n", "sip.carrier")
+	f.Fuzz(func(t *testing.T, conf, host string) {
+		cfg, err := dns.ClientConfigFromReader(strings.NewReader(conf))
+		if err != nil {
+			return
+		}
+		names := searchList{cfg.Search, cfg.Ndots}.names(host)
+		if len(names) == 0 || names[len(names)-1] != host && names[len(names)-1] != dns.Fqdn(host) {
+			t.Errorf("%q is sought as %q", host, names)
+		}
+		for _, name := range names[:len(names)-1] {
+			if _, ok := dns.IsDomainName(name); !ok || !dns.IsFqdn(name) {
+				t.Errorf("%q is no name", name)
+			}
+		}
+	})
+}
+
 func FuzzDNSAnswer(f *testing.F) {
 	z := newZone()
 	z.set("x.example NAPTR", pointer(1, 1, "SIP+D2U", "_sip._udp.x.example"))

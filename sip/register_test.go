@@ -330,6 +330,11 @@ func FuzzRegistrar(f *testing.F) {
 				t.Errorf("would send Route: %q", route)
 			}
 		}
+		for _, path := range list(res, "path") {
+			if uri, transport, ok := nextHop(path); ok && (uri.Host == "" || uri.Port < 0 || uri.Port > 65535 || transport != "" && prefixes[transport] == "") {
+				t.Errorf("would go by %q to %v", path, uri)
+			}
+		}
 		r := &registrar{ask: time.Minute}
 		if r.raise(res); r.ask < time.Minute || r.ask > longestExpires {
 			t.Errorf("would ask for %v", r.ask)

@@ -68,7 +68,7 @@ zone:
 		}
 		return err == nil
 	})
-	return &nsd{write("resolv.conf", "nameserver "+at+"\n")}
+	return &nsd{write("resolv.conf", "nameserver "+at+"\nsearch "+zone+"\n")}
 }
 
 // serve has a server ask this DNS server: its process sees another resolv.conf.
@@ -88,7 +88,7 @@ func silent(t *testing.T) net.PacketConn {
 }
 
 // TestSRV: trunks that are names with SRV records. The first target of one is silent,
-// that of the other is not there, and each has a second (RFC 3263 §4.3).
+// that of the other, a short name, is not there, and each has a second (RFC 3263 §4.3).
 func TestSRV(t *testing.T) {
 	t.Parallel()
 	rep, prospect := startSIPp(t, "answer"), startSIPp(t, "answer")
@@ -101,10 +101,10 @@ _sip._udp.outside SRV 20 0 %d a
 a A 127.0.0.1
 b A 127.0.0.1
 `, deaf.LocalAddr().(*net.UDPAddr).Port, rep.port, freePort(t), prospect.port))
-	trunk := func(name string) string {
-		return fmt.Sprintf("  %s: {host: %[1]s.carrier.test, keepalive: {options: 0s}, caller_ids: [\"+12025550199\"]}\n", name)
+	trunk := func(name, host string) string {
+		return fmt.Sprintf("  %s: {host: %s, keepalive: {options: 0s}, caller_ids: [\"+12025550199\"]}\n", name, host)
 	}
-	s := newServer(t, trunk("reps")+trunk("outside")+legRoutes)
+	s := newServer(t, trunk("reps", "reps.carrier.test")+trunk("outside", "outside")+legRoutes)
 	dns.serve(s)
 	s.start()
 	id := s.place(repNumber, prospectNumber)
