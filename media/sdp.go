@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ func parseSDP(body []byte) (remote, error) {
 	if len(body) > maxSDP {
 		return remote{}, fmt.Errorf("session description: %d octets are too many", len(body))
 	}
+	body, lines := known(body)
 	var s sdp.SessionDescription
 	if err := s.Unmarshal(body); err != nil {
 		return remote{}, fmt.Errorf("session description: %w", err)
@@ -66,9 +68,7 @@ func parseSDP(body []byte) (remote, error) {
 		return remote{}, fmt.Errorf("session description: %d media are too many", len(s.MediaDescriptions))
 	}
 	active, refused := 0, false
-	var lines []string
 	for _, m := range s.MediaDescriptions {
-		lines = append(lines, refusalOf(&m.MediaName))
 		if m.MediaName.Port.Value != 0 {
 			active++
 		} else if m.MediaName.Media == "audio" {
@@ -94,14 +94,28 @@ func parseSDP(body []byte) (remote, error) {
 	return remote{}, errors.New("session description: no audio over RTP/AVP")
 }
 
-// refusalOf is the m-line that refuses one: of the same medium and protocol, with the
-// port 0 (RFC 3264 §6). Of its formats one is enough.
-func refusalOf(m *sdp.MediaName) string {
-	format := "0"
-	if len(m.Formats) > 0 {
-		format = m.Formats[0]
+// known makes the m-lines of what we do not take, fax (m=image), text or screens, into
+// such as the parser knows: it would refuse a whole description for the sake of one.
+// refused has every m-line as the answer to it refuses it: of the same medium and
+// protocol, with the port 0 (RFC 3264 §6). Of its formats one is enough.
+func known(body []byte) (text []byte, refused []string) {
+	for line := range bytes.Lines(body) {
+		fields := strings.Fields(string(line))
+		if len(fields) < 4 || !strings.HasPrefix(fields[0], "m=") {
+			text = append(text, line...)
+			continue
+		}
+		refused = append(refused, fmt.Sprintf("%s 0 %s %s\r\n", fields[0], fields[2], fields[3]))
+		if fields[0] == "m=audio" && (fields[2] == "RTP/AVP" || fields[2] == "RTP/SAVP") {
+			text = append(text, line...)
+			continue
+		}
+		if fields[0] != "m=audio" {
+			fields[0] = "m=application"
+		}
+		text = fmt.Appendf(text, "%s %s UDP 0\r\n", fields[0], fields[1])
 	}
-	return fmt.Sprintf("m=%s 0 %s %s\r\n", m.Media, strings.Join(m.Protos, "/"), format)
+	return text, refused
 }
 
 func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, error) {

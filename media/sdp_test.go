@@ -32,6 +32,8 @@ func TestParseSDP(t *testing.T) {
 			change(func(r *remote) { r.addr, r.hears = netip.MustParseAddrPort("0.0.0.0:4000"), false }), ""},
 		{"no telephone-event", strings.ReplaceAll(usualSDP, " 101 18", " 18"), change(func(r *remote) { r.event = 0 }), ""},
 		{"video beside it", usualSDP + "m=video 5000 RTP/AVP 99\r\n", change(func(r *remote) { r.lines = append(slices.Clone(r.lines), "m=video 0 RTP/AVP 99\r\n") }), ""},
+		{"fax, refused, beside it", usualSDP + "m=image 0 udptl t38\r\na=T38FaxVersion:0\r\n", change(func(r *remote) { r.lines = append(slices.Clone(r.lines), "m=image 0 udptl t38\r\n") }), ""},
+		{"fax only", strings.ReplaceAll(usualSDP, "m=audio 4000 RTP/AVP 8 0 101 18", "m=image 4000 udptl t38"), remote{}, "no audio"},
 		{"only G.729", strings.ReplaceAll(usualSDP, "AVP 8 0", "AVP 18"), remote{}, "no common codec"},
 		{"refused audio", strings.ReplaceAll(usualSDP, "audio 4000", "audio 0"), remote{}, "no audio"},
 		{"SRTP only", strings.ReplaceAll(usualSDP, "RTP/AVP", "RTP/SAVP"), remote{}, "no audio"},
@@ -81,7 +83,8 @@ func TestRefusedLinesAreTheOffers(t *testing.T) {
 	inBubble(t, func(w *world) {
 		head, audio, _ := strings.Cut(string(w.ana.sdp()), "m=audio")
 		offer := head + "m=video 5000/2 RTP/SAVPF 96 97\r\na=rtpmap:96 VP8/90000\r\nm=audio" + audio +
-			"m=text 5004 RTP/AVP 98\r\nm=application 5006 UDP/BFCP *\r\nm=audio 5008 RTP/SAVP 0\r\n"
+			"m=text 5004 RTP/AVP 98\r\nm=application 5006 UDP/BFCP *\r\nm=audio 5008 RTP/SAVP 0\r\n" +
+			"m=image 0 udptl t38\r\na=T38FaxVersion:0\r\nm=audio 5010 TCP/RTP/AVP 0\r\n"
 		answer, err := w.rep.Reoffer([]byte(offer))
 		if err != nil {
 			t.Fatal(err)
@@ -92,7 +95,7 @@ func TestRefusedLinesAreTheOffers(t *testing.T) {
 				lines = append(lines, strings.TrimSpace(line))
 			}
 		}
-		want := []string{"m=video 0 RTP/SAVPF 96", "", "m=text 0 RTP/AVP 98", "m=application 0 UDP/BFCP *", "m=audio 0 RTP/SAVP 0"}
+		want := []string{"m=video 0 RTP/SAVPF 96", "", "m=text 0 RTP/AVP 98", "m=application 0 UDP/BFCP *", "m=audio 0 RTP/SAVP 0", "m=image 0 udptl t38", "m=audio 0 TCP/RTP/AVP 0"}
 		if len(lines) != len(want) || !strings.HasPrefix(lines[1], "m=audio ") || strings.HasPrefix(lines[1], "m=audio 0") {
 			t.Fatalf("answer %s", answer)
 		}
