@@ -87,9 +87,13 @@ func (r *Receiver) Audio(now time.Time, timestamp uint32, samples []int16, out [
 	return r.fusion.due(now, r.fusion.take(now, &b, out))
 }
 
-// Deafen makes what is heard in the sound until then no press: we send keys
-// ourselves, and lines have echoes.
-func (r *Receiver) Deafen(until time.Time) { r.deaf = until }
+// Deafen makes what is heard in the sound until then, at least, no press: we send
+// keys ourselves, and lines have echoes.
+func (r *Receiver) Deafen(until time.Time) {
+	if until.After(r.deaf) {
+		r.deaf = until
+	}
+}
 
 // Info takes a digit that came by SIP INFO (ParseInfo).
 func (r *Receiver) Info(now time.Time, digit byte, held time.Duration, out []Press) []Press {

@@ -166,6 +166,10 @@ func (in *inbound) report(presses []dtmf.Press) {
 			if in.toneOnly && p.Method == dtmf.MethodInBand {
 				in.tone = toneKey{digit: p.Digit}
 			}
+		case p.Near == dtmf.NearEcho:
+			if peer := in.s.peer.Load(); peer != nil {
+				peer.expectEcho(time.Now())
+			}
 		case p.Up && p.Digit == in.down:
 			in.down, in.hushed = 0, false
 			in.tone.over = true

@@ -41,17 +41,27 @@ func (m *Machine) Opening() float64 {
 
 // listen gives sound to who asked for it.
 func (in *inbound) listen(now time.Time, ts uint32, codec Codec, payload []byte) {
-	keys := in.hearsTones() && in.s.side.InBand || in.toneOnly && in.s.peer.Load() != nil
+	keys := in.needsTones(in.s.peer.Load())
 	if !keys && in.machine == nil {
 		return
 	}
 	in.samples = codec.Decode(in.samples[:0], payload)
 	if keys {
+		if until := in.s.echoesTo.Load(); until > now.UnixNano() {
+			in.keys.Deafen(time.Unix(0, until))
+		}
 		in.report(in.keys.Audio(now, ts, in.samples, in.presses[:0]))
 	}
 	if in.machine != nil && in.machine.ear.Audio(in.samples) {
 		close(in.machine.beep)
 	}
+}
+
+// needsTones reports whether keys are looked for in the sound: because somebody
+// listens for them, because the other leg gets them as events, or because the
+// other leg's may be their echoes.
+func (in *inbound) needsTones(peer *Stream) bool {
+	return in.s.wantsTones.Load() || peer != nil && (in.toneOnly || in.s.side.InBand && peer.wantsTones.Load())
 }
 
 // echoes is how long an echo of what we sent may come after it.
@@ -62,4 +72,20 @@ func (s *Stream) deafen(d time.Duration) {
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
 	s.in.keys.Deafen(time.Now().Add(d + echoes))
+}
+
+// expectEcho says that a key, or the echo of one, is on its way from the other leg
+// to this one, whose line may send it back.
+func (s *Stream) expectEcho(now time.Time) { s.echoesTo.Store(now.Add(echoes).UnixNano()) }
+
+// watchOther has the sound that goes to this leg looked at from now on, for the
+// keys in it.
+func (s *Stream) watchOther() {
+	peer := s.peer.Load()
+	if peer == nil || !s.wantsTones.Load() {
+		return
+	}
+	peer.inMu.Lock()
+	defer peer.inMu.Unlock()
+	peer.ascend(time.Now(), false)
 }

@@ -179,6 +179,9 @@ func (s *Stream) pass(now time.Time, h *header, b []byte, what content) {
 	if peer == nil {
 		return
 	}
+	if s.in.down != 0 {
+		peer.expectEcho(now)
+	}
 	if s.in.hushed || what.kind == event && s.in.muted == s.in.pressed {
 		what.kind = unknown
 	}

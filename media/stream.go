@@ -33,6 +33,11 @@ type Stream struct {
 
 	conn PacketConn
 	to   atomic.Pointer[netip.AddrPort] // where packets go; nil until agreed
+	// wantsTones is set while somebody listens for keys that come as tones.
+	wantsTones atomic.Bool
+	// echoesTo is until when tones may be the echo of a key that was sent to this
+	// leg from the other one, Unix ns.
+	echoesTo atomic.Int64
 
 	mu        sync.Mutex // guards what follows; never taken before inMu
 	agreed    bool       // theirs is set
@@ -126,12 +131,15 @@ func (s *Stream) listen(tones bool) (presses <-chan dtmf.Press, stop func()) {
 		s.ascend(time.Now(), false) // tones are heard here only
 	}
 	s.in.ears = append(s.in.ears, mine)
+	s.wantsTones.Store(s.side.InBand && s.in.hearsTones())
 	s.in.watch()
 	s.inMu.Unlock()
+	s.watchOther()
 	return mine.presses, sync.OnceFunc(func() {
 		s.inMu.Lock()
 		defer s.inMu.Unlock()
 		s.in.ears = slices.DeleteFunc(s.in.ears, func(e ear) bool { return e == mine })
+		s.wantsTones.Store(s.side.InBand && s.in.hearsTones())
 		s.in.hushed = s.in.hushed && s.in.hearsTones()
 	})
 }

@@ -45,7 +45,7 @@ var talkers = map[string]voices{
 		[]string{animals},
 		[]string{"/usr/share/scummvm/drascula/audio"},
 		[]string{"nl+f4", "pl", "fi+m3", "tr+f1", "el"}, nil,
-		[]string{"czech_dita", "lp_diphone", "suo_fi_lj_diphone", "msu_ru_nsh_clunits"},
+		[]string{"czech_dita", "suo_fi_lj_diphone"},
 		[]float64{0.8, 0.89, 1.03, 1.13, 1.25},
 	},
 }
