@@ -63,7 +63,7 @@ func (f *CallFilter) query() (text string, args []any) {
 	and := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
 	}
-	if len(keys) > 0 && !f.live() {
+	if len(keys) > 0 && !f.live() && f.Rep == "" {
 		from, at = "call_metadata m INDEXED BY call_metadata_value CROSS JOIN calls c ON c.id = m.call_id", "m.created_at, m.call_id"
 		and("m.key = ? AND m.value = ?", keys[0], f.Metadata[keys[0]])
 		keys = keys[1:]

@@ -172,7 +172,7 @@ func (s *Store) Event(ctx context.Context, seq int64) (e Envelope, err error) {
 
 // Began counts an attempt, before it is made.
 func (s *Store) Began(ctx context.Context, id int64, at time.Time) error {
-	return s.do(ctx, func(ctx context.Context, tx *tx) error {
+	return s.doLater(ctx, func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET attempts = attempts + 1, last_at = ? WHERE id = ?", at.UnixMicro(), id)
 		return err
 	})
@@ -192,7 +192,7 @@ type Attempt struct {
 // Finished keeps how an attempt ended, lets the call's next event go where that
 // may, and has change made to the endpoint.
 func (s *Store) Finished(ctx context.Context, d Delivery, a Attempt, change func(*Endpoint)) error {
-	return s.submit(&write{ctx: ctx, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
+	return s.submit(&write{ctx: ctx, later: true, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
 		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET state = ?, next_at = ?, passed = passed OR ?, code = ?, took = ?, answer = ?, error = ? WHERE id = ? AND state = 'pending'",
 			a.State, a.NextAt.UnixMicro(), a.Passed, a.Code, a.Took, a.Answer, a.Error, d.ID)
 		if err == nil && (a.State != DeliveryPending || a.Passed) {

@@ -67,7 +67,7 @@ func (s *Store) drop(ctx context.Context, statement string, before time.Time) er
 	for {
 		var n int64
 		began := time.Now()
-		err := s.do(ctx, func(ctx context.Context, tx *tx) error {
+		err := s.doLater(ctx, func(ctx context.Context, tx *tx) error {
 			result, err := tx.ExecContext(ctx, statement, before.UnixMicro(), pruneStep)
 			if err == nil {
 				n, err = result.RowsAffected()
@@ -92,7 +92,7 @@ func (s *Store) pruneEvents(ctx context.Context, before time.Time) error {
 	}
 	for low := first.Int64; low <= last.Int64; low += pruneStep {
 		high, began := min(low+pruneStep-1, last.Int64), time.Now()
-		err := s.do(ctx, func(ctx context.Context, tx *tx) error {
+		err := s.doLater(ctx, func(ctx context.Context, tx *tx) error {
 			for _, statement := range []string{
 				"DELETE FROM events WHERE seq BETWEEN ?1 AND ?2 AND seq NOT IN (SELECT seq FROM deliveries WHERE seq BETWEEN ?1 AND ?2 AND (state IN ('pending', 'waiting') OR last_at >= ?3))",
 				"DELETE FROM deliveries WHERE seq BETWEEN ?1 AND ?2 AND state IN ('done', 'dead') AND last_at < ?3",

@@ -49,6 +49,7 @@ type Store struct {
 	reads  *sql.DB
 
 	queue  chan *write
+	later  chan *write // what no call waits for
 	stop   chan struct{}
 	once   sync.Once
 	wait   sync.WaitGroup
@@ -72,7 +73,7 @@ func ParseURL(text string) (path string, err error) {
 // Open opens the database at cfg.Path, and makes it if there is none. Close
 // must follow.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	s := &Store{cfg: cfg, log: cfg.Log, queue: make(chan *write, 1024), stop: make(chan struct{}),
+	s := &Store{cfg: cfg, log: cfg.Log, queue: make(chan *write, 1024), later: make(chan *write, 1024), stop: make(chan struct{}),
 		changed: make(chan struct{}), used: make(map[string]time.Time), touched: make(map[string]bool)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)

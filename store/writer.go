@@ -6,14 +6,19 @@ import (
 	"time"
 )
 
-// maxGroup is how many writes share one commit.
-const maxGroup = 256
+// maxGroup is how many writes share one commit, and maxLater how many of them may
+// be such as no call waits for.
+const (
+	maxGroup = 256
+	maxLater = 8
+)
 
 // write is one thing to be done in the next transaction.
 type write struct {
 	ctx    context.Context
 	do     func(context.Context, *tx) error
 	events bool
+	later  bool       // no call waits for it: it does not hold up those that one does
 	done   chan error // has room for one
 }
 
@@ -23,10 +28,20 @@ func (s *Store) do(ctx context.Context, f func(context.Context, *tx) error) erro
 	return s.submit(&write{ctx: ctx, do: f, done: make(chan error, 1)})
 }
 
+// doLater is do for the books that are kept beside calls: what was delivered, what
+// is old.
+func (s *Store) doLater(ctx context.Context, f func(context.Context, *tx) error) error {
+	return s.submit(&write{ctx: ctx, do: f, later: true, done: make(chan error, 1)})
+}
+
 func (s *Store) submit(w *write) error {
 	begin := time.Now()
+	queue := s.queue
+	if w.later {
+		queue = s.later
+	}
 	select {
-	case s.queue <- w:
+	case queue <- w:
 	case <-s.stop:
 		return ErrClosed
 	case <-w.ctx.Done():
@@ -47,19 +62,27 @@ func (s *Store) write() {
 		select {
 		case w := <-s.queue:
 			s.commit(s.gather(w))
+		case w := <-s.later:
+			s.commit(s.gather(w))
 		case <-s.stop:
-			for len(s.queue) > 0 {
-				s.commit(s.gather(<-s.queue))
+			for len(s.queue)+len(s.later) > 0 {
+				s.commit(s.gather())
 			}
 			return
 		}
 	}
 }
 
-func (s *Store) gather(first *write) []*write {
-	group := []*write{first}
+// gather takes what waits: all that calls wait for, and some of the rest, so that
+// neither stands still.
+func (s *Store) gather(group ...*write) []*write {
 	for len(group) < maxGroup && len(s.queue) > 0 {
 		group = append(group, <-s.queue)
+	}
+	for range maxLater {
+		if len(group) < maxGroup && len(s.later) > 0 {
+			group = append(group, <-s.later)
+		}
 	}
 	return group
 }

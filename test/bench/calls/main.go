@@ -23,8 +23,15 @@ func main() {
 	probes := flag.Int("probes", 40, "calls that are timed while the others are up")
 	talk := flag.Duration("talk", 5*time.Second, "how long the relay is measured")
 	path := flag.String("path", "user", "media.fast_path: user, kernel or auto")
+	records := flag.Int("records", 0, "measure the API instead, on a store of so many calls")
 	flag.Parse()
-	if err := run(*counts, *probes, *talk, *path); err != nil {
+	var err error
+	if *records > 0 {
+		err = runAPI(*records, *probes)
+	} else {
+		err = run(*counts, *probes, *talk, *path)
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "bench: %v\n", err)
 		os.Exit(1)
 	}
@@ -104,7 +111,7 @@ func measure(binary, dir, path string, n, probes int, talk time.Duration) (_ *fi
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.Close()) }()
-	p, err := start(binary, dir, path, t.Addr().Port())
+	p, err := start(binary, dir, path, t.Addr().Port(), nil)
 	if err != nil {
 		return nil, err
 	}

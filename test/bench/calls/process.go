@@ -51,7 +51,7 @@ func freePort(network string) (int, error) {
 
 const settings = `version: 1
 sip: {listen: ["udp://127.0.0.1:%d"]}
-media: {rtp_ports: 34000-39999, fast_path: %s}
+media: {rtp_ports: 10000-31999, fast_path: %s}
 numbers: {default_region: US, allow: ["+1206"]}
 trunks:
   bench:
@@ -60,21 +60,24 @@ trunks:
     auth: {mode: digest, username: bench, password: "${env:BENCH_PASSWORD}"}
     caller_ids: ["+12064000199"]
     limits: {channels: 2000, cps: 1000}
-http: {listen: "127.0.0.1:%d", rate_limit: {per_second: 1000, burst: 1000}}
+http: {listen: "127.0.0.1:%d", rate_limit: {per_second: 10000, burst: 10000}}
+webhooks: {allow_private_networks: true}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
 log: {level: warn}
 `
 
-// start starts a process whose trunk is at port, and returns once it is ready.
-func start(binary, dir, path string, port uint16) (*process, error) {
+// start starts a process whose trunk is at port, and returns once it is ready. Where
+// there is a fill, that fills the store first.
+func start(binary, dir, path string, port uint16, fill func(path string) error) (*process, error) {
 	sip, errSIP := freePort("udp")
 	web, errWeb := freePort("tcp")
 	if err := errors.Join(errSIP, errWeb); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(dir, "tandem.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, settings, sip, path, port, web, filepath.Join(dir, "tandem.db")), 0o600); err != nil {
+	db := filepath.Join(dir, "tandem.db")
+	if err := os.WriteFile(file, fmt.Appendf(nil, settings, sip, path, port, web, db), 0o600); err != nil {
 		return nil, err
 	}
 	p := &process{url: fmt.Sprintf("http://127.0.0.1:%d", web)}
@@ -93,6 +96,11 @@ func start(binary, dir, path string, port uint16) (*process, error) {
 		return nil, fmt.Errorf("keys create: %w\n%s", err, p.log.String())
 	}
 	p.key = made.Key
+	if fill != nil {
+		if err := fill(db); err != nil {
+			return nil, fmt.Errorf("fill: %w", err)
+		}
+	}
 	p.cmd = command("serve", "--config", file)
 	if err := p.cmd.Start(); err != nil {
 		return nil, err

@@ -43,6 +43,9 @@ type moment string
 const (
 	posted          moment = "posted"
 	repInvited      moment = "rep invited"
+	repRang         moment = "rep rang"
+	streamTold      moment = "the stream told that the rep rang"
+	hookTold        moment = "the webhook told that the rep rang"
 	pressed         moment = "pressed"
 	prospectInvited moment = "prospect invited"
 	answered        moment = "prospect answered"
@@ -99,6 +102,9 @@ func (s signalling) ReadFrom(b []byte) (int, net.Addr, error) {
 func (s signalling) WriteTo(b []byte, to net.Addr) (int, error) {
 	if bytes.HasPrefix(b, []byte("SIP/2.0 200")) && bytes.Contains(b, []byte(" INVITE\r\n")) && bytes.Contains(b, []byte(prospectPrefix)) {
 		s.w.mark(answered, anyCall)
+	}
+	if bytes.HasPrefix(b, []byte("SIP/2.0 180")) && !bytes.Contains(b, []byte(prospectPrefix)) {
+		s.w.mark(repRang, anyCall)
 	}
 	return s.PacketConn.WriteTo(b, to)
 }

@@ -11,6 +11,7 @@ import (
 const (
 	repPrefix      = "1206200" // four digits follow
 	prospectPrefix = "1206300"
+	busyPrefix     = "1206500" // reps who are on the telephone
 	user, password = "bench", "bench"
 )
 
@@ -55,6 +56,9 @@ func (t *trunk) phone(number string) carrier.Script {
 			c.Answer(carrier.ProspectTone)
 			t.untilReleased(c)
 		}
+	}
+	if strings.HasPrefix(number, busyPrefix) {
+		return func(c *carrier.Call) { c.Reject("486 Busy Here", "") }
 	}
 	return func(c *carrier.Call) {
 		c.Ring()
