@@ -78,6 +78,16 @@ func (e *Error) Elsewhere() bool {
 	return (e.Code == sipmsg.StatusRequestTimeout || e.Code/100 == 5) && !(known && ofCallee(cause))
 }
 
+// ofOffer reports whether it is the session description that was refused (RFC 3261
+// §21.4.13, §21.4.26, §21.6.4).
+func (e *Error) ofOffer() bool {
+	switch e.Code {
+	case sipmsg.StatusUnsupportedMediaType, sipmsg.StatusNotAcceptableHere, sipmsg.StatusGlobalNotAcceptable:
+		return true
+	}
+	return false
+}
+
 // ofCallee reports whether a cause speaks of the number or the one who has it,
 // and not of the network: the normal class of ITU-T Q.850 §2.2.7 but for what is
 // missing on the way (2, 3, 25) or says nothing (31), and 88, incompatible.

@@ -205,6 +205,9 @@ func (e *Endpoint) examineCall(ctx context.Context, inv Invite) Finding {
 	if f := FaultOf(err); f != FaultNone {
 		return found(f, "%v", err)
 	}
+	if refused.ofOffer() {
+		return found(FaultOffer, "%v", err)
+	}
 	return found(FaultNone, "the trunk takes our calls: %d %s for a number nobody has", refused.Code, refused.Text)
 }
 

@@ -35,6 +35,7 @@ const (
 	FaultNoCredentials Fault = "no_credentials"
 	FaultChallenge     Fault = "challenge_not_understood"
 	FaultForbidden     Fault = "not_allowed"
+	FaultOffer         Fault = "offer_refused"
 	FaultNoSDP         Fault = "no_session_description"
 	FaultTwoMedia      Fault = "two_media"
 	FaultCodec         Fault = "codec_not_offered"
@@ -62,6 +63,7 @@ var advice = map[Fault]string{
 	FaultNoCredentials: "The trunk asks for a password: set auth.mode to digest with username and password, or have this machine's address allowed there.",
 	FaultChallenge:     "The trunk asks for credentials in a way that is not known here: it must be Digest with MD5 or SHA-256.",
 	FaultForbidden:     "The trunk forbids the call: check that the caller id is one of yours there, and that this machine's address and the country dialled are allowed.",
+	FaultOffer:         "The trunk refuses what we offer of sound: allow PCMU or PCMA (G.711) for this trunk there, and set its srtp to required if it insists on encryption, to none if it knows none.",
 	FaultNoSDP:         "The trunk answered without a session description: turn early offer on, and media (or \"SDP in 200 OK\") for this trunk there.",
 	FaultTwoMedia:      "The trunk answered with more streams than were offered: turn video and fax (T.38) off for this trunk there.",
 	FaultCodec:         "The trunk answered with a codec nobody offered: allow PCMU or PCMA (G.711) for this trunk there, and put it first.",

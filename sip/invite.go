@@ -244,15 +244,9 @@ func (l *Leg) final(a *attempt, res *sipmsg.Response, acked bool) {
 	l.conclude()
 }
 
-// instead takes another offer, if it is the offer that was refused (RFC 3261
-// §21.4.13, §21.4.26, §21.6.4) and there is one.
+// instead takes another offer, if it is the offer that was refused and there is one.
 func (l *Leg) instead(res *sipmsg.Response) bool {
-	switch res.StatusCode {
-	case sipmsg.StatusUnsupportedMediaType, sipmsg.StatusNotAcceptableHere, sipmsg.StatusGlobalNotAcceptable:
-	default:
-		return false
-	}
-	if l.inv.Instead == nil || l.rang || l.remote != nil {
+	if !refusal(res).ofOffer() || l.inv.Instead == nil || l.rang || l.remote != nil {
 		return false
 	}
 	offer := l.inv.Instead()
