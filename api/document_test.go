@@ -98,6 +98,20 @@ func TestReferencePageHasAllAndNeedsNothing(t *testing.T) {
 			t.Errorf("%s %s is not on the page", r.method, r.path)
 		}
 	}
+	var doc described
+	if err := json.Unmarshal(document, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for name, schema := range doc.Components.Schemas {
+		if !bytes.Contains(page, []byte(`id="`+name+`"`)) {
+			t.Errorf("%s is not on the page", name)
+		}
+		for field := range schema.Properties {
+			if !bytes.Contains(page, []byte("<code>"+field+"</code>")) {
+				t.Errorf("%s.%s is not on the page", name, field)
+			}
+		}
+	}
 	for code := range kinds {
 		if !bytes.Contains(page, []byte("/errors/"+code+"\"")) {
 			t.Errorf("%s is not on the page", code)

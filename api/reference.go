@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -16,7 +17,11 @@ type documented struct {
 	Info struct{ Title, Version, Summary string }
 	Tags []struct{ Name string }
 	// By path, then by method, or "parameters".
-	Paths map[string]map[string]json.RawMessage
+	Paths      map[string]map[string]json.RawMessage
+	Components struct {
+		Schemas    map[string]shownSchema
+		Parameters map[string]shownParameter
+	}
 }
 
 // shownOperation is one operation on the page.
@@ -25,17 +30,112 @@ type shownOperation struct {
 	OperationID                               string `json:"operationId"`
 	Tags                                      []string
 	Security                                  []map[string][]string
+	Parameters                                []shownParameter
+	RequestBody                               shownResponse `json:"requestBody"`
+	Responses                                 map[string]shownResponse
+	Refusals                                  []string // statuses of problems
+}
+
+type shownParameter struct {
+	Ref                   string `json:"$ref"`
+	Name, In, Description string
+	Required              bool
+	Schema                shownSchema
+}
+
+// shownResponse is an answer, or the body of a request.
+type shownResponse struct {
+	Ref         string `json:"$ref"` // of a problem
+	Description string
+	Content     map[string]struct{ Schema shownSchema }
+}
+
+// shownSchema is as much of a schema as a reader needs.
+type shownSchema struct {
+	Ref         string `json:"$ref"`
+	Type        any    // a word, or several
+	Enum        []any
+	Const       any
+	Format      string
+	Description string
+	Properties  map[string]shownSchema
+	Required    []string
+	Items       *shownSchema
+	OneOf       []shownSchema `json:"oneOf"`
+	AllOf       []shownSchema `json:"allOf"`
+}
+
+// Named is the schema of Components that this is, "" = one of its own.
+func (s shownSchema) Named() string { return s.Ref[strings.LastIndex(s.Ref, "/")+1:] }
+
+// Text is the type in a few words.
+func (s shownSchema) Text() string {
+	var words []string
+	switch kind := s.Type.(type) {
+	case string:
+		words = append(words, kind)
+	case []any:
+		for _, each := range kind {
+			words = append(words, fmt.Sprint(each))
+		}
+	}
+	for _, one := range s.OneOf {
+		if text := one.Text(); text != "" {
+			words = append(words, text)
+		}
+	}
+	text := strings.Join(words, " or ")
+	switch {
+	case s.Ref != "":
+		return s.Named()
+	case s.Items != nil:
+		return "list of " + s.Items.Text()
+	case s.Const != nil:
+		return fmt.Sprintf("%q", s.Const)
+	case s.Format != "":
+		text += " (" + s.Format + ")"
+	}
+	if len(s.Enum) > 0 {
+		values := make([]string, len(s.Enum))
+		for i, v := range s.Enum {
+			if values[i] = fmt.Sprint(v); v == nil {
+				values[i] = "null"
+			}
+		}
+		text += ": " + strings.Join(values, ", ")
+	}
+	return text
+}
+
+// Fields are the properties, those of a schema it is made of among them.
+func (s shownSchema) Fields() map[string]shownSchema {
+	all := maps.Clone(s.Properties)
+	for _, part := range s.AllOf {
+		for name, field := range part.Fields() {
+			if all == nil {
+				all = make(map[string]shownSchema)
+			}
+			all[name] = field
+		}
+	}
+	return all
 }
 
 var referencePage = template.Must(template.New("reference").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Info.Title}}</title>
-<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}code{font-size:.95em}h3{margin:1.5rem 0 .2rem}p{margin:.2rem 0}.scope{opacity:.75}</style>
+<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}code{font-size:.95em}h3{margin:1.5rem 0 .2rem}p{margin:.2rem 0}table{border-collapse:collapse;margin:.3rem 0}td{border:1px solid #8884;padding:.1rem .5rem;vertical-align:top}td code{white-space:nowrap}.scope{opacity:.75}</style>
 <h1>{{.Info.Title}} {{.Info.Version}}</h1><p>{{.Info.Summary}}</p>
 <p>Every request and answer in full: <a href="/openapi.json">/openapi.json</a>. Send the key as <code>Authorization: Bearer KEY</code>.</p>
 {{range .Groups}}<h2>{{.Name}}</h2>{{range .Operations}}
-<h3 id="{{.OperationID}}"><code>{{.Method}} {{.Path}}</code></h3><p>{{.Summary}}</p>{{with .Description}}<p>{{.}}</p>{{end}}<p class="scope">{{.Scope}}</p>{{end}}{{end}}
+<h3 id="{{.OperationID}}"><code>{{.Method}} {{.Path}}</code></h3><p>{{.Summary}}</p>{{with .Description}}<p>{{.}}</p>{{end}}<p class="scope">{{.Scope}}</p>
+{{with .Parameters}}<table>{{range .}}<tr><td><code>{{.Name}}</code><td>{{.In}}{{if .Required}}, needed{{end}}<td>{{.Schema.Text}}<td>{{.Description}}{{end}}</table>{{end}}
+{{range $kind, $body := .RequestBody.Content}}<p>Body, <code>{{$kind}}</code>:</p>{{template "schema" $body.Schema}}{{end}}
+{{range $code, $response := .Responses}}<p><code>{{$code}}</code> {{$response.Description}}{{range $kind, $body := $response.Content}}, <code>{{$kind}}</code>{{with $body.Schema.Named}} <a href="#{{.}}">{{.}}</a>{{end}}{{end}}</p>
+{{range $response.Content}}{{if .Schema.Properties}}{{template "schema" .Schema}}{{end}}{{end}}{{end}}
+{{with .Refusals}}<p>Refused by a <a href="#Problem">Problem</a>:{{range .}} <code>{{.}}</code>{{end}}</p>{{end}}{{end}}{{end}}
+<h2>Objects</h2>{{range $name, $schema := .Components.Schemas}}<h3 id="{{$name}}"><code>{{$name}}</code></h3><p>{{$schema.Description}}</p>{{template "schema" $schema}}{{end}}
 <h2>Problems</h2><dl>{{range .Problems}}<dt><a href="/errors/{{.Code}}"><code>{{.Code}}</code></a> {{.Status}}</dt><dd>{{.Title}}. {{.Help}}</dd>{{end}}</dl></html>
-`))
+{{define "schema"}}{{with .Named}}<p><a href="#{{.}}">{{.}}</a></p>{{else}}{{with .Fields}}<table>{{range $name, $field := .}}<tr><td><code>{{$name}}</code><td>{{with $field.Named}}<a href="#{{.}}">{{.}}</a>{{else}}{{$field.Text}}{{end}}<td>{{$field.Description}}{{with $field.Properties}}{{template "schema" $field}}{{end}}{{end}}</table>{{else}}<p>{{$.Text}}</p>{{end}}{{end}}{{end}}`))
 
 // reference is GET /docs: the document for people, without anything from elsewhere.
 func (s *Server) reference(w http.ResponseWriter, _ *http.Request, _ *caller) (*answer, error) {
@@ -75,6 +175,21 @@ var renderReference = sync.OnceValues(func() ([]byte, error) {
 				if method == "parameters" || json.Unmarshal(raw, &o) != nil || !slices.Contains(o.Tags, tag.Name) {
 					continue
 				}
+				var whole []shownParameter // those of the path are every operation's
+				_ = json.Unmarshal(methods["parameters"], &whole)
+				o.Parameters = append(whole, o.Parameters...)
+				for i, p := range o.Parameters {
+					if p.Ref != "" {
+						o.Parameters[i] = doc.Components.Parameters[p.Ref[strings.LastIndex(p.Ref, "/")+1:]]
+					}
+				}
+				for code, response := range o.Responses {
+					if strings.HasSuffix(response.Ref, "/Problem") {
+						o.Refusals = append(o.Refusals, strings.Replace(code, "default", "others", 1))
+						delete(o.Responses, code)
+					}
+				}
+				slices.Sort(o.Refusals)
 				o.Method, o.Path, o.Scope = strings.ToUpper(method), path, scopeText(o.Security)
 				g.Operations = append(g.Operations, o)
 			}

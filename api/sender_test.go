@@ -2,10 +2,13 @@ package api
 
 import (
 	"bytes"
+	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -505,6 +508,71 @@ func TestEndpointsOverTheAPI(t *testing.T) {
 	for _, q := range [][3]string{{"PATCH", "", `{}`}, {"DELETE", "", ""}, {"POST", "/test", ""}, {"POST", "/rotate-secret", ""}, {"POST", "/replay", since}, {"GET", "/deliveries", ""}} {
 		if res, _ := r.do(q[0], path+q[1], q[2]); res.StatusCode != 404 {
 			t.Errorf("%v: %d", q, res.StatusCode)
+		}
+	}
+}
+
+// TestANameThatTurnsInwardsIsNotFollowed: what a name means is looked at in the moment
+// it is used, whatever it meant when the endpoint was made (DNS rebinding).
+func TestANameThatTurnsInwardsIsNotFollowed(t *testing.T) {
+	var hits atomic.Int32
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer inside.Close()
+	_, port, err := net.SplitHostPort(inside.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "http://hooks.example.com:" + port + "/"
+	if refused := checkURL(address, false); refused != nil {
+		t.Fatal(refused)
+	}
+	for _, private := range []bool{false, true} {
+		d := dialer(private)
+		d.Resolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go turnInwards(theirs)
+			return ours, nil
+		}}
+		client := http.Client{Transport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true}}
+		response, err := client.Get(address)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		if reached := err == nil; reached != private || !private && !errors.Is(err, errBlocked) {
+			t.Errorf("private networks allowed: %v: %v", private, err)
+		}
+	}
+	if hits.Load() != 1 {
+		t.Errorf("%d requests came inside", hits.Load())
+	}
+}
+
+// turnInwards is a name server for whom every name is 127.0.0.1: RFC 1035 over a
+// stream.
+func turnInwards(c net.Conn) {
+	defer c.Close()
+	for {
+		var length [2]byte
+		if _, err := io.ReadFull(c, length[:]); err != nil {
+			return
+		}
+		message := make([]byte, binary.BigEndian.Uint16(length[:]))
+		if _, err := io.ReadFull(c, message); err != nil {
+			return
+		}
+		end := 12
+		for message[end] != 0 {
+			end += int(message[end]) + 1
+		}
+		question := message[12 : end+5]
+		answer := append(append([]byte{}, message[:2]...), 0x84, 0, 0, 1, 0, 0, 0, 0, 0, 0)
+		answer = append(answer, question...)
+		if kind := question[len(question)-3]; kind == 1 { // A
+			answer[7] = 1
+			answer = append(answer, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1)
+		}
+		if _, err := c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)); err != nil {
+			return
 		}
 	}
 }
