@@ -34,7 +34,7 @@ var magic = map[string]Script{
 	"0113": rep(func(c *Call) { <-c.Over() }),
 	"0114": rep(func(c *Call) { c.PressEvent('2'); <-c.Over() }),
 	"0115": func(c *Call) { c.Ring(); <-c.Over() },
-	"0116": rep(func(c *Call) { c.PressEvent('1'); c.Wait(1500 * time.Millisecond) }),
+	"0116": rep(func(c *Call) { c.PressEvent('1'); c.Wait(c.longer(1500*time.Millisecond, time.Second)) }),
 }
 
 // prospect rings for a second, answers, and does then what it does.
@@ -55,11 +55,16 @@ func rep(then Script) Script {
 		}
 		c.Answer(RepTone)
 		// At any speed: tones right after the answer are the line's, not a key.
-		settled := time.Duration(float64(450*time.Millisecond) * c.c.opts.Speed)
-		if c.Listen() && c.Wait(max(2700*time.Millisecond, settled)) {
+		if c.Listen() && c.Wait(c.longer(2700*time.Millisecond, 450*time.Millisecond)) {
 			then(c)
 		}
 	}
+}
+
+// longer is d at the carrier's speed, or real as clocks go, where that is more: a
+// key takes as long as it takes.
+func (call *Call) longer(d, real time.Duration) time.Duration {
+	return max(d, time.Duration(float64(real)*call.c.opts.Speed))
 }
 
 func (call *Call) ringFor(d time.Duration) bool {
