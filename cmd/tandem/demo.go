@@ -107,8 +107,18 @@ func startDemo(speed float64, you *visitor, out io.Writer) (_ *demonstration, er
 			err = errors.Join(err, d.stop())
 		}
 	}()
-	phones := carrier.Magic
+	phones, around := carrier.Magic, ""
+	var visit net.Listener // where the visitor's phone is
 	if you != nil {
+		if visit, err = net.Listen("tcp", freePort("127.0.0.1:8090")); err != nil {
+			return nil, err
+		}
+		defer func() {
+			if err != nil {
+				_ = visit.Close()
+			}
+		}()
+		around = `"http://` + visit.Addr().String() + `"`
 		phones = func(number string) carrier.Script {
 			if number == strings.TrimPrefix(demoRep, "+") {
 				return you.script
@@ -141,11 +151,11 @@ trunks:
 routing:
   - {leg: rep, trunks: [simulated, spare]}
   - {leg: prospect, trunks: [simulated, spare]}
-http: {listen: "%s"}
+http: {listen: "%s", frame_ancestors: [%s]}
 metrics: {listen: "%s"}
 store: {url: "sqlite://%s"}
 webhooks: {allow_private_networks: true}
-`, d.carrier.Addr().Port(), d.spare.Addr().Port(), freePort("127.0.0.1:8080"), freePort("127.0.0.1:9464"), filepath.Join(d.dir, "tandem.db")), []string{"DEMO_PASSWORD=demo"})
+`, d.carrier.Addr().Port(), d.spare.Addr().Port(), freePort("127.0.0.1:8080"), around, freePort("127.0.0.1:9464"), filepath.Join(d.dir, "tandem.db")), []string{"DEMO_PASSWORD=demo"})
 	if problems.Errors() > 0 {
 		return nil, problems
 	}
@@ -174,11 +184,15 @@ Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_external_id":"ana","to":"%[
 
 `, d.carrier.Addr(), d.app.HTTP, link, d.key, d.app.Metrics, demoProspect)
 	if you != nil {
-		var at net.Addr
-		if d.phone, at, err = you.serve(freePort("127.0.0.1:8090")); err != nil {
+		you.dialer = "http://" + d.app.HTTP.String() + "/"
+		you.token = func() (string, error) {
+			token, _, err := d.app.Store.RepLink(ctx, ana.ID)
+			return token, err
+		}
+		if d.phone, err = you.serve(visit); err != nil {
 			return nil, err
 		}
-		fmt.Fprintf(out, "Phone     http://%s/   (yours: press Call in the dialer, answer here, press 1; %s is somebody who answers)\n", at, demoProspect)
+		fmt.Fprintf(out, "Phone     http://%s/   (open this: your phone beside the dialer; %s is somebody who answers)\n", visit.Addr(), demoProspect)
 	}
 	return d, nil
 }

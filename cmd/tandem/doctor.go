@@ -15,10 +15,11 @@ import (
 
 	"tandem/cmd/app"
 	"tandem/config"
+	"tandem/docs/runbooks"
 	"tandem/store"
 )
 
-var doctorCommand = command{"look at the configuration, this machine and every trunk, and say what to change", doctor}
+var doctorCommand = command{"look at the configuration, this machine and every trunk, and say what to change; doctor RUNBOOK prints what to do about an alert", doctor}
 
 func doctor(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
@@ -26,12 +27,12 @@ func doctor(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	file := configFlag(flags)
 	asJSON := flags.Bool("json", false, "as JSON")
 	offline := flags.Bool("offline", false, "leave the trunks alone")
-	if words, code, done := mixed(flags, args); done || len(words) > 0 {
-		if !done {
-			fmt.Fprintln(stderr, "usage: tandem doctor [--config FILE] [--offline] [--json]")
-			code = 2
-		}
+	words, code, done := mixed(flags, args)
+	if done {
 		return code
+	}
+	if len(words) > 0 {
+		return printRunbook(words, stdout, stderr)
 	}
 	cfg, problems := config.Load(configFile(*file), os.Environ())
 	problems.Text(stderr)
@@ -46,6 +47,17 @@ func doctor(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 		reports = append(reports, trunks...)
 	}
 	return showReports(reports, err, *asJSON, stdout, stderr)
+}
+
+// printRunbook prints what to do about an alert.
+func printRunbook(words []string, stdout, stderr io.Writer) int {
+	page, found := runbooks.Page(words[0])
+	if !found || len(words) > 1 {
+		fmt.Fprintf(stderr, "usage: tandem doctor [--config FILE] [--offline] [--json]\n       tandem doctor RUNBOOK: %s\n", strings.Join(runbooks.Names(), " | "))
+		return 2
+	}
+	fmt.Fprint(stdout, page)
+	return 0
 }
 
 // examineMachine looks at what this machine gives to a tandem of this

@@ -85,7 +85,7 @@ func configFlag(flags *flag.FlagSet) *string {
 }
 
 // wordless are the commands that take flags only.
-var wordless = map[string]bool{"serve": true, "check-config": true, "config print": true, "doctor": true}
+var wordless = map[string]bool{"serve": true, "check-config": true, "config print": true}
 
 // parseFlags parses, and says whether that was all there is to do.
 func parseFlags(flags *flag.FlagSet, args []string) (code int, done bool) {

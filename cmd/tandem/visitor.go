@@ -20,6 +20,9 @@ var phonePage embed.FS
 // visitor is the rep's phone in the hand of whoever looks at the demo: a page with
 // a drawn phone, on which they answer and press keys, and hear what it hears.
 type visitor struct {
+	dialer string                 // where the rep's page is, framed beside the phone
+	token  func() (string, error) // signs the rep in there
+
 	mu      sync.Mutex
 	state   string // idle, ringing, up
 	call    *carrier.Call
@@ -81,14 +84,16 @@ func (v *visitor) act(what string) bool {
 	return true
 }
 
-// serve serves the phone until it is closed, and says where.
-func (v *visitor) serve(addr string) (*http.Server, net.Addr, error) {
+// serve serves the phone until it is closed.
+func (v *visitor) serve(listener net.Listener) (*http.Server, error) {
 	pages, err := fs.Sub(phonePage, "phone")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /", http.FileServerFS(pages))
+	mux.HandleFunc("GET /dialer", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, v.dialer) })
+	mux.HandleFunc("POST /token", v.signIn)
 	mux.HandleFunc("GET /state", v.states)
 	mux.HandleFunc("GET /sound", v.sound)
 	mux.HandleFunc("POST /act/{what}", func(w http.ResponseWriter, r *http.Request) {
@@ -96,13 +101,19 @@ func (v *visitor) serve(addr string) (*http.Server, net.Addr, error) {
 			w.WriteHeader(http.StatusConflict)
 		}
 	})
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		return nil, nil, err
-	}
 	server := &http.Server{Handler: http.NewCrossOriginProtection().Handler(mux), ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = server.Serve(listener) }() // ends when it is closed
-	return server, listener.Addr(), nil
+	return server, nil
+}
+
+// signIn gives the page a token for the dialer in it, as a CRM's backend does.
+func (v *visitor) signIn(w http.ResponseWriter, _ *http.Request) {
+	token, err := v.token()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprint(w, token)
 }
 
 // states streams what the phone does, as server-sent events.

@@ -2,9 +2,12 @@ package ops
 
 import (
 	"os"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
+
+	"tandem/docs/runbooks"
 )
 
 // TestRulesAndDashboardNameWhatExists: an alert on a metric that is gone never
@@ -32,9 +35,32 @@ func TestRulesAndDashboardNameWhatExists(t *testing.T) {
 			t.Errorf("%s names %s, which is not exposed", file, name)
 		}
 		for _, book := range regexp.MustCompile(`docs/runbooks/[a-z0-9-]+\.md`).FindAllString(string(text), -1) {
-			if _, err := os.Stat("../../" + book); err != nil {
-				t.Errorf("%s names %s: %v", file, book, err)
+			if page, found := runbooks.Page(strings.TrimSuffix(path.Base(book), ".md")); !found || !strings.Contains(page, "## Look") {
+				t.Errorf("%s names %s, which tandem doctor does not print", file, book)
 			}
+		}
+	}
+}
+
+// TestEveryAlertHasItsRunbook, and no runbook is nobody's.
+func TestEveryAlertHasItsRunbook(t *testing.T) {
+	rules, err := os.ReadFile("../../deploy/prometheus/rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alerts := strings.Split(string(rules), "- alert: ")[1:]
+	if len(alerts) < 10 {
+		t.Fatalf("%d alerts", len(alerts))
+	}
+	for _, alert := range alerts {
+		name, _, _ := strings.Cut(alert, "\n")
+		if !strings.Contains(alert, "docs/runbooks/") {
+			t.Errorf("%s says nothing of what to do", name)
+		}
+	}
+	for _, name := range runbooks.Names() {
+		if !strings.Contains(string(rules), "docs/runbooks/"+name+".md") {
+			t.Errorf("no alert leads to %s", name)
 		}
 	}
 }

@@ -18,7 +18,9 @@ $('hangup').addEventListener('click', () => act('hangup'))
 let playing // aborts what is heard
 const hear = async () => {
   playing?.abort()
-  if (!$('hear').checked || $('phone').dataset.state !== 'up') return
+  const wanted = $('hear').checked && $('phone').dataset.state === 'up'
+  $('level').hidden = !wanted
+  if (!wanted) return
   playing = new AbortController()
   const audio = new AudioContext()
   playing.signal.addEventListener('abort', () => audio.close())
@@ -33,8 +35,10 @@ const hear = async () => {
     odd = bytes.slice(bytes.length & ~1)
     const samples = new Int16Array(bytes.buffer, 0, bytes.length >> 1)
     if (!samples.length) continue
+    const heard = Float32Array.from(samples, (x) => x / 32768)
+    $('loud').value = Math.sqrt(Math.hypot(...heard) / Math.sqrt(heard.length))
     const buffer = audio.createBuffer(1, samples.length, 8000)
-    buffer.getChannelData(0).set(Float32Array.from(samples, (x) => x / 32768))
+    buffer.getChannelData(0).set(heard)
     const source = audio.createBufferSource()
     source.buffer = buffer
     source.connect(audio.destination)
@@ -54,3 +58,14 @@ new EventSource('state').onmessage = ({ data }) => {
   document.title = data === 'ringing' ? '☎ Your phone rings' : 'Your phone'
   hear().catch(() => {})
 }
+
+// The dialer beside the phone, as a CRM frames it: it asks for a token, and has it
+// from whoever knows who is signed in.
+const dialer = await (await fetch('dialer')).text()
+const frame = $('dialer')
+window.addEventListener('message', async (e) => {
+  if (e.source !== frame.contentWindow || e.origin !== new URL(dialer).origin || e.data.type !== 'tandem.signin') return
+  const token = await (await fetch('token', { method: 'POST' })).text()
+  frame.contentWindow.postMessage({ type: 'tandem.token', token }, e.origin)
+})
+frame.src = `${dialer}?to=${encodeURIComponent('+1 202 555 0100')}`
