@@ -48,8 +48,12 @@ func (call *Call) describe() string {
 	if call.noEvents {
 		formats, events = "0", ""
 	}
-	return fmt.Sprintf("v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %[2]s\r\nt=0 0\r\nm=audio %d RTP/AVP %s\r\na=rtpmap:0 PCMU/8000\r\n%sa=ptime:20\r\na=%s\r\n",
-		call.version, at.Addr(), at.Port(), formats, events, call.sending)
+	host := "IP4 " + at.Addr().String()
+	if at.Addr().Is6() {
+		host = "IP6 " + at.Addr().String()
+	}
+	return fmt.Sprintf("v=0\r\no=- 1 %d IN %s\r\ns=-\r\nc=IN %[2]s\r\nt=0 0\r\nm=audio %d RTP/AVP %s\r\na=rtpmap:0 PCMU/8000\r\n%sa=ptime:20\r\na=%s\r\n",
+		call.version, host, at.Port(), formats, events, call.sending)
 }
 
 func newCall(c *Carrier, invite *message, peer net.Addr) *Call {

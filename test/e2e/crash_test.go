@@ -13,7 +13,12 @@ import (
 
 func openCarrier(t *testing.T, script func(string) carrier.Script) *carrier.Carrier {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	return openCarrierAt(t, "127.0.0.1", script)
+}
+
+func openCarrierAt(t *testing.T, host string, script func(string) carrier.Script) *carrier.Carrier {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		t.Fatal(err)
 	}
