@@ -14,16 +14,22 @@ const (
 	margin                  = 60
 )
 
+// colours can be told apart by the colour-blind, and from a light and a dark page.
 var colours = map[string]string{
-	"floor": "#999999", "tandem kernel": "#0072b2", "tandem user": "#56b4e9", "goroutines": "#e69f00", "rtpengine": "#d55e00",
+	"floor": "#8c959f", "tandem kernel": "#1f83c9", "tandem user": "#56b4e9", "goroutines": "#e69f00", "rtpengine": "#d55e00",
 }
+
+// style follows the page it is on: the plot has no background.
+const style = `<style>text { fill: #24292f } line { stroke: #d0d7de }
+@media (prefers-color-scheme: dark) { text { fill: #e6edf3 } line { stroke: #444c56 } }</style>
+`
 
 // plot draws CPU and delay as groups of bars, one a number of calls.
 func plot(cells []result) string {
 	var b strings.Builder
 	width, height := 2*(panelWidth+margin)+margin, panelHeight+2*margin+20
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", width, height)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="white"/>`+"\n", width, height)
+	b.WriteString(style)
 	panel(&b, cells, margin, "CPU for a relayed packet, with its far ends, µs", func(r result) float64 { return micros(r.all) })
 	panel(&b, cells, 2*margin+panelWidth, "one-way delay, median, µs", func(r result) float64 { return micros(r.delays[0]) })
 	x := margin
@@ -48,7 +54,7 @@ func panel(b *strings.Builder, cells []result, left int, title string, of func(r
 	}
 	fmt.Fprintf(b, `<text x="%d" y="%d" font-weight="bold">%s</text>`+"\n", left, margin-20, title)
 	for v := low; v <= high*1.01; v *= 10 {
-		fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%.1f" y2="%[3]v" stroke="#ddd"/><text x="%d" y="%.1f" text-anchor="end">%g</text>`+"\n",
+		fmt.Fprintf(b, `<line x1="%d" x2="%d" y1="%.1f" y2="%[3]v"/><text x="%d" y="%.1f" text-anchor="end">%g</text>`+"\n",
 			left, left+panelWidth, y(v), left-6, y(v)+4, v)
 	}
 	loads := loadsOf(cells)
