@@ -122,10 +122,17 @@ func (f *flows) port(ctx context.Context, t *trunk, at target) (uint16, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if s.mapped != 0 {
-		return s.mapped, nil
+	return s.port(), nil
+}
+
+// portNow is port of a connection that is there; 0 = there is none.
+func (f *flows) portNow(t *trunk, at target) uint16 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if s := f.open[t.key(at)]; s != nil {
+		return s.port()
 	}
-	return s.local().Port(), nil
+	return 0
 }
 
 // mapped notes the port that a target sees a trunk's connection come from. It
@@ -134,7 +141,7 @@ func (f *flows) mapped(t *trunk, at target, port uint16) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := f.open[t.key(at)]
-	if s == nil || port == s.mapped || s.mapped == 0 && port == s.local().Port() {
+	if s == nil || port == s.port() {
 		return false
 	}
 	s.mapped = port

@@ -214,9 +214,37 @@ func TestOnlyTheConnectionLeadsToUs(t *testing.T) {
 			if m := p.expect("200"); !strings.Contains(m.get("contact"), want) {
 				t.Errorf("Contact: %s", m.get("contact"))
 			}
-			p.write(overTCP((&peer{}).request("ACK", inv, "callee", 1)) + overTCP((&peer{}).request("BYE", inv, "callee", 2)))
+			p.write(overTCP((&peer{}).request("ACK", inv, "callee", 1)) + overTCP((&peer{}).request("INFO", inv, "callee", 2)))
+			for p.expect("200").get("cseq") != "2 INFO" { // the answer to the INVITE, repeated
+			}
+			// The connection breaks. There is another, and a refresh names that.
+			_ = p.conn.Close()
+			p = accept(t, listener)
+			p.write(strings.Replace(nat(p.expect("REGISTER")), "4711", "4712", 1))
 			for {
-				if m := p.expect("200"); m.get("cseq") == "2 BYE" {
+				m := p.expect("REGISTER")
+				p.write(strings.Replace(nat(m), "4711", "4712", 1))
+				if strings.Contains(m.get("contact"), "@203.0.113.9:4712;") && strings.HasSuffix(m.get("contact"), ">;expires=3600") {
+					break
+				}
+			}
+			refreshed := make(chan error, 1)
+			go func() {
+				_, err := got.leg.Reoffer(t.Context(), []byte(sdpOffer))
+				refreshed <- err
+			}()
+			again := p.expect("INVITE")
+			if !strings.Contains(again.get("contact"), "@203.0.113.9:4712;transport=tcp;ob>") {
+				t.Errorf("after a new connection, Contact: %s", again.get("contact"))
+			}
+			p.write(response(again, "200 OK", "callee", "Contact: <sip:x@10.1.2.3;transport=tcp>", "body:"+sdpAnswer))
+			p.expect("ACK")
+			if err := <-refreshed; err != nil {
+				t.Error(err)
+			}
+			p.write(overTCP((&peer{}).request("BYE", inv, "callee", 3)))
+			for {
+				if m := p.expect("200"); m.get("cseq") == "3 BYE" {
 					break
 				}
 			}

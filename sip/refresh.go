@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -55,6 +56,17 @@ func (l *Leg) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
 	}
 }
 
+// relocate has Contact and Via name the connection that there is now, where that is
+// the only way to us: a target refresh (RFC 3261 §12.2.1.1) tells the far end.
+func (l *Leg) relocate() {
+	if !l.s.Flow {
+		return
+	}
+	if port := l.e.flows.portNow(l.t, target{l.s.Transport, l.main.Hop}); port != 0 && port != l.s.Public.Port() {
+		l.s.Public = netip.AddrPortFrom(l.s.Public.Addr(), port)
+	}
+}
+
 // sendReoffer puts a re-INVITE on the wire.
 func (l *Leg) sendReoffer(r *reoffer) {
 	if l.up.Err() != nil || l.main == nil {
@@ -70,6 +82,7 @@ func (l *Leg) sendReoffer(r *reoffer) {
 		return
 	}
 	l.s.LocalSeq++
+	l.relocate()
 	req := l.s.within(&l.main.Dialog, sipmsg.INVITE, l.s.LocalSeq)
 	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
 	l.addSupported(req)

@@ -76,6 +76,14 @@ func (s *stream) local() netip.AddrPort {
 	return at
 }
 
+// port is our port as the far end sees it, if it has said; flows.mu is held.
+func (s *stream) port() uint16 {
+	if s.mapped != 0 {
+		return s.mapped
+	}
+	return s.local().Port()
+}
+
 // Read returns octets of whole messages only.
 func (s *stream) Read(b []byte) (int, error) {
 	s.readyOnce.Do(func() { close(s.ready) })

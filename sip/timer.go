@@ -204,6 +204,7 @@ func (l *Leg) refreshLater(c *countdown) {
 
 func (l *Leg) refreshByUpdate(c *countdown) {
 	l.s.LocalSeq++
+	l.relocate()
 	req := l.s.within(&l.main.Dialog, sipmsg.UPDATE, l.s.LocalSeq)
 	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
 	l.addSupported(req)
