@@ -41,7 +41,7 @@ func TestDebInstalls(t *testing.T) {
 	if out, err := check.CombinedOutput(); err != nil {
 		t.Errorf("check-config: %v\n%s", err, out)
 	}
-	for _, file := range []string{"usr/lib/systemd/system/tandem.service", "usr/share/man/man1/tandem.1.gz", "usr/share/bash-completion/completions/tandem", "usr/share/tandem/grafana/tandem.json"} {
+	for _, file := range []string{"usr/lib/systemd/system/tandem.service", "usr/share/man/man1/tandem.1.gz", "usr/share/bash-completion/completions/tandem", "usr/share/tandem/grafana/tandem.json", "usr/share/doc/tandem/runbooks/trunk-down.md"} {
 		if _, err := os.Stat(filepath.Join(root, file)); err != nil {
 			t.Error(err)
 		}
