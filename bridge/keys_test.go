@@ -232,7 +232,8 @@ func TestAThousandPresses(t *testing.T) {
 			}
 		})
 	}
+	t.Logf("%d of %d sessions connected", connects, sessions)
 	if connects != sessions {
-		t.Errorf("%d of %d sessions connected", connects, sessions)
+		t.Error("not all of them")
 	}
 }
