@@ -1,6 +1,7 @@
 package media
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -228,22 +229,39 @@ func TestAnyPacketTimePasses(t *testing.T) {
 }
 
 // TestReofferAtRandom: whatever the far ends re-negotiate while both talk, each
-// hears one line.
+// hears one line: with one codec and between two, in plain, and by SRTP whose key
+// changes.
 func TestReofferAtRandom(t *testing.T) {
 	for seed := range uint64(20) {
 		inBubble(t, func(w *world) {
 			random := rand.New(rand.NewPCG(seed, 3))
+			secure, key := seed%2 == 1, byte(1)
+			describe := func() string {
+				if !secure {
+					return string(w.jane.sdp())
+				}
+				return string(w.jane.srtpSDP("RTP/SAVP", 1, aes80, bytes.Repeat([]byte{key}, 30)))
+			}
+			if secure {
+				w.prospect.Retry(Side{Address: w.pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA}, EventPT: 101, SRTP: SRTPRequired})
+				if _, err := w.prospect.Reoffer([]byte(describe())); err != nil {
+					t.Fatal(err)
+				}
+			}
 			defer Join(w.rep, w.prospect)()
 			ear := &listener{t: t}
 			for range 60 {
-				offer := string(w.jane.sdp())
+				if random.IntN(6) == 0 {
+					key++
+				}
+				offer := describe()
 				switch random.IntN(6) {
 				case 0:
 					offer += "a=sendonly\r\n"
 				case 1:
 					offer += "a=inactive\r\n"
 				case 2:
-					offer = strings.Replace(offer, "RTP/AVP 8", "RTP/AVP 0", 1)
+					offer = strings.Replace(offer, "VP 8", "VP 0", 1)
 				}
 				if random.IntN(2) == 0 {
 					if _, err := w.prospect.Reoffer([]byte(offer)); err != nil {
@@ -309,4 +327,35 @@ func TestLongPacketsAreRepackedForWhoTakesShortOnes(t *testing.T) {
 		}
 		wantLine(t, got)
 	})
+}
+
+// TestComfortNoise passes to who takes it (RFC 3389), and is left out without a
+// gap for who does not, also where the sound beside it is transcoded.
+func TestComfortNoise(t *testing.T) {
+	for name, tt := range map[string]struct {
+		takes []string
+		want  int
+	}{"taken": {[]string{"8", "13", event8k}, 11}, "not taken": {[]string{"8", event8k}, 10}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				if err := w.prospect.Accept(w.jane.takes(tt.takes...)); err != nil {
+					t.Fatal(err)
+				}
+				defer Join(w.rep, w.prospect)()
+				w.ana.talk(5, 0x21)
+				w.ana.packet(noisePT, w.ana.ts, []byte{40})
+				w.ana.ts += 10 * frameSamples
+				<-time.After(10 * frameTime)
+				w.ana.talk(5, 0x21)
+				got := w.jane.heard()
+				if len(got) != tt.want {
+					t.Fatalf("%d packets, want %d", len(got), tt.want)
+				}
+				wantLine(t, got)
+				if last, first := got[len(got)-1], got[0]; timestamp(last)-timestamp(first) != 19*frameSamples {
+					t.Errorf("the pause has become %d ticks", timestamp(last)-timestamp(first))
+				}
+			})
+		})
+	}
 }

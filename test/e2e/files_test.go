@@ -20,7 +20,7 @@ func TestFewFiles(t *testing.T) {
 	})
 	s := newServer(t, digestTrunk(c.Addr().Port())+"    limits: {channels: 100, cps: 1000}\n")
 	port := freePort(t)
-	s.env = append(s.env, "TANDEM_MEDIA__FAST_PATH=user", fmt.Sprintf("TANDEM_METRICS__LISTEN=127.0.0.1:%d", port))
+	s.env = append(s.env, fmt.Sprintf("TANDEM_METRICS__LISTEN=127.0.0.1:%d", port))
 	s.createKey()
 	s.wrap = []string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, files), "sh"}
 	said, _ := s.command("doctor", "--offline", "--config", s.config).CombinedOutput()
