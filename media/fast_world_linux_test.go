@@ -217,9 +217,18 @@ func talk(n int, from, to *farEnd) (last []byte) {
 // descended talks until both directions are below.
 func (w *fastWorld) descended() {
 	w.t.Helper()
-	for range 50 {
+	for range 25 {
 		talk(settleAfter, w.a, w.b)
 		talk(settleAfter, w.b, w.a)
+		if w.pool.Below() == 2 {
+			return
+		}
+	}
+	// They talked so fast that a packet met a stream on its way down, which came
+	// up again and takes its time now. More slowly, then, and within rateCap.
+	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); <-time.After(4 * time.Millisecond) {
+		talk(1, w.a, w.b)
+		talk(1, w.b, w.a)
 		if w.pool.Below() == 2 {
 			return
 		}
