@@ -55,8 +55,8 @@ func TestReportsSayWhatHappened(t *testing.T) {
 	inBubble(t, func(w *world) {
 		defer Join(w.rep, w.prospect)()
 		reports := w.reporter(w.ana, 4001)
-		w.ana.talk(100, 1)
-		w.ana.seq += 10 // lost
+		w.ana.talk(60, 1) // with what follows, less than the 2.5 s that the first report waits
+		w.ana.seq += 10   // lost
 		w.ana.ts += 10 * frameSamples
 		w.jane.talk(50, 1)
 		w.ana.talk(500, 1)
