@@ -190,7 +190,7 @@ func BenchmarkPage(b *testing.B) {
 		Weight          int
 		Paint, P50, P95 float64
 	}
-	said := drive(b, a, "bench.mjs", "CALLS=20", "LINKS="+links(b, a, "ana"))
+	said := drive(b, a, "bench.mjs", "CALLS=20", "LINKS="+links(b, a, "bob"))
 	if err := json.Unmarshal([]byte(said), &measured); err != nil {
 		b.Fatalf("%v: %s", err, said)
 	}
