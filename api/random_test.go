@@ -139,6 +139,7 @@ func TestRandomRequests(t *testing.T) {
 			}
 		}
 		ids = seed()
+		r.do("DELETE", "/v1/admin/drain", "")
 	}
 	t.Logf("%d requests", made)
 }

@@ -66,7 +66,7 @@ func TestReceiversBelieveOnlyUs(t *testing.T) {
 		s.reaches(call["id"].(string), "ended")
 		s.until("the last event of the call has come by "+scheme, func() bool {
 			before := received(scheme)
-			return len(before) > 0 && strings.Contains(before[len(before)-1].Body, `"call.ended"`)
+			return len(before) > 0 && strings.Contains(before[len(before)-1].Body, `"call.cost_final"`)
 		})
 		path := "/v1/webhook-endpoints/" + made["id"].(string)
 		before := len(received(scheme))
