@@ -75,13 +75,12 @@ func (f *fusion) pressed(now time.Time, p *Press, out []Press) []Press {
 		}
 		return out
 	}
-	entry := f.next
+	entry := f.room()
 	f.all[entry] = fused{
 		digit: p.Digit, owner: p.Method, timed: p.Method == MethodInBand || p.Method == MethodEvent && p.Rate == rate,
 		start: p.At, end: p.At + ticks(p.Held), until: now,
 	}
 	f.all[entry].by[p.Method] = true
-	f.next = (f.next + 1) % fusedKept
 	f.events = f.events || p.Method == MethodEvent
 	if p.Method != MethodInBand || !f.events {
 		return append(out, *p)
@@ -89,6 +88,22 @@ func (f *fusion) pressed(now time.Time, p *Press, out []Press) []Press {
 	out = f.release(nil, out)
 	f.waiting = held{down: *p, entry: entry, due: now.Add(holdTone), valid: true}
 	return out
+}
+
+// room is where a new press is kept: in the place of the oldest that is over. One
+// that is held keeps its place, however many keys come meanwhile, for its up is owed.
+func (f *fusion) room() int {
+	entry := f.next
+	for k := range fusedKept {
+		i := (f.next + k) % fusedKept
+		e := &f.all[i]
+		if awaited := f.waiting.valid && f.waiting.entry == i; !awaited && (e.digit == 0 || e.up) {
+			entry = i
+			break
+		}
+	}
+	f.next = (entry + 1) % fusedKept
+	return entry
 }
 
 func ticks(d time.Duration) uint32 { return uint32(d * rate / time.Second) }

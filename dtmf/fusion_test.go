@@ -200,7 +200,8 @@ func FuzzReceiver(f *testing.F) {
 				}
 			}
 			got = r.Audio(now, ts+100000, tone, got) // a gap ends what sounds
-			got = r.Idle(now.Add(time.Second), got)
+			now = now.Add(time.Second)
+			got = r.Idle(now, got)
 		}
 		if len(data) > 1600 {
 			return
