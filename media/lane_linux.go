@@ -20,10 +20,11 @@ import (
 const laneEvents = 64
 
 // laneFull is how many sockets a lane has before the next one is opened: RTP's
-// and RTCP's of 2,000 streams, whose sound takes half a core. Two lanes that
-// share fewer would be woken twice where one is woken once, and waking is most
-// of what a packet costs where there are few.
-const laneFull = 2 * 2000
+// and RTCP's of 1,000 streams, whose sound takes a quarter of a core. Two lanes
+// that share fewer would be woken twice where one is woken once, and waking is
+// most of what a packet costs where there are few; one that has more lets the
+// last of a burst wait.
+const laneFull = 2 * 1000
 
 // lanes are the user path: a loop a core at most, each with sockets of its own.
 // Both legs of a call are on one lane, so that a packet crosses no thread.
