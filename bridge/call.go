@@ -34,6 +34,8 @@ type call struct {
 	late    atomic.Bool             // the prospect answered after all was over
 	free    func()
 
+	machineAfter time.Duration // of ringing, the rep's voicemail picks up; 0 = not known
+
 	rep, prospect *media.Stream
 	over          []<-chan struct{} // Done of every leg
 
@@ -57,7 +59,8 @@ func (c *call) run(ctx context.Context) (end End) {
 	presses, deaf := c.rep.Listen()
 	defer deaf()
 
-	// 1. Ring the rep.
+	// 1. Ring the rep, until the voicemail would answer.
+	c.machineAfter = c.voicemail(ctx)
 	rep, err := c.ring(ctx, Rep, c.rep, nil)
 	if err != nil {
 		return err.or(ReasonRepNoAnswer)
@@ -127,7 +130,7 @@ func (c *call) ring(ctx context.Context, side Side, sound *media.Stream, guard f
 		number, answered = c.asked.To, CallProspectAnswered
 	}
 	leg, end := c.hunt(ctx, side, sip.Invite{
-		Call: c.id, Side: string(side), To: number, Timeouts: c.Limits.dial(side),
+		Call: c.id, Side: string(side), To: number, Timeouts: c.Limits.dial(side, c.machineAfter),
 		Reoffer: c.reoffer(side, sound), Reaccept: c.reaccept(side, sound), Guard: guard,
 		Late: func() { c.late.Store(side == Prospect) },
 		OnInfo: func(kind string, body []byte) {

@@ -55,6 +55,7 @@ type far struct {
 	dialed  int
 	leg     *fakeLeg
 	offered string
+	limits  sip.Timeouts
 	reoffer func(offer []byte) ([]byte, error)
 }
 
@@ -133,7 +134,7 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 		}
 	}()
 	f := w.far[inv.To]
-	f.offered = string(inv.Offer)
+	f.offered, f.limits = string(inv.Offer), inv.Timeouts
 	send := func() error {
 		w.mu.Lock()
 		defer w.mu.Unlock()

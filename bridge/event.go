@@ -47,6 +47,9 @@ type Event struct {
 	Ending    *Ending   `json:"ending,omitempty"` // call.ended
 	Patch     *Patch    `json:"patch,omitempty"`  // call.updated
 	Note      string    `json:"note,omitempty"`   // for the timeline, in English
+
+	// call.ended by a beep: the rep's voicemail picks up after so long of ringing.
+	Voicemail time.Duration `json:"voicemail,omitempty"`
 }
 
 // Apply folds e into r. It is the only writer of a Record: the live one, the

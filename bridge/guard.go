@@ -16,6 +16,9 @@ type Past interface {
 	Listed(ctx context.Context, number string) (listed bool, why string, err error)
 	// Attempts is how often a number was dialled as a prospect since then.
 	Attempts(ctx context.Context, number string, since time.Time) (int, error)
+	// Voicemail is after how long of ringing a rep's voicemail picked up, the
+	// soonest that is known of; 0 = nothing is.
+	Voicemail(ctx context.Context, number string) (time.Duration, error)
 	// Spent is what the ended calls of a trunk cost on a day, UTC.
 	Spent(ctx context.Context, trunk string, day time.Time) (Money, error)
 }

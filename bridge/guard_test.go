@@ -9,10 +9,12 @@ import (
 
 // memory is a Past that a test writes.
 type memory struct {
-	listed   map[string]string
-	attempts int
-	spent    Money
-	err      error
+	listed    map[string]string
+	attempts  int
+	spent     Money
+	voicemail time.Duration
+	err       error
+	mute      error // of voicemails only
 }
 
 func (m *memory) Listed(_ context.Context, number string) (bool, string, error) {
@@ -20,7 +22,10 @@ func (m *memory) Listed(_ context.Context, number string) (bool, string, error) 
 	return listed, why, m.err
 }
 func (m *memory) Attempts(context.Context, string, time.Time) (int, error) { return m.attempts, m.err }
-func (m *memory) Spent(context.Context, string, time.Time) (Money, error)  { return m.spent, m.err }
+func (m *memory) Voicemail(context.Context, string) (time.Duration, error) {
+	return m.voicemail, m.mute
+}
+func (m *memory) Spent(context.Context, string, time.Time) (Money, error) { return m.spent, m.err }
 
 func TestEachRuleHasItsCode(t *testing.T) {
 	asked := Asked{Kind: PassThrough, RepNumber: "+14155550199", To: "+14155550123"}

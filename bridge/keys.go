@@ -101,12 +101,13 @@ func (c *call) ask(ctx context.Context, presses <-chan dtmf.Press) (Event, *End)
 				c.rep.Play(c.Sounds.Wrong)
 			}
 		case <-machine.Beep():
-			return Event{}, &End{Reason: ReasonRepVoicemail, By: BySystem}
+			end := c.beeped()
+			return Event{}, &end
 		case <-c.confirm:
 			return Event{Type: CallRepConfirmed, Flag: FlagConfirmedByUI}, nil
 		case <-ctx.Done():
 			end := causeOf(ctx)
-			if end.Reason == ReasonRepNoConfirm && machine.Opening() >= talksOn {
+			if end.Reason == ReasonRepNoConfirm && machine.Opening() >= talksOn && !c.byPerson() {
 				end.Reason = ReasonRepVoicemail
 			}
 			return Event{}, &end

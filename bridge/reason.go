@@ -1,5 +1,7 @@
 package bridge
 
+import "time"
+
 // Reason is the fine cause of an ending.
 type Reason string
 
@@ -112,7 +114,8 @@ type End struct {
 	Hangup *Hangup // how that leg ended, nil = we hung it up
 	Err    error   // for the log
 
-	Press *KeyPress // the key that ended it
+	Press     *KeyPress     // the key that ended it
+	Voicemail time.Duration // a machine answered after so long of ringing, and beeped
 }
 
 func (e End) Error() string {

@@ -174,7 +174,7 @@ func (c *call) finish(end End) {
 	// hears of the end may place the next call at once.
 	ctx := context.WithoutCancel(c.ctx)
 	c.free()
-	c.note(Event{Type: CallEnded, Ending: ending, Press: end.Press})
+	c.note(Event{Type: CallEnded, Ending: ending, Press: end.Press, Voicemail: end.Voicemail})
 	if record.Priced() {
 		c.note(Event{Type: CallCostFinal})
 	}

@@ -29,10 +29,11 @@ func (e *End) or(reason Reason) End {
 	return named
 }
 
-// dial are the limits of one side's INVITE.
-func (l *Limits) dial(side Side) sip.Timeouts {
+// dial are the limits of one side's INVITE. voicemail is after how long the rep's
+// picks up; 0 = not known.
+func (l *Limits) dial(side Side, voicemail time.Duration) sip.Timeouts {
 	if side == Rep {
-		return sip.Timeouts{Trying: l.Trying, Progress: l.RepProgress, Ring: l.RepRing, Absolute: l.RepTotal}
+		return sip.Timeouts{Trying: l.Trying, Progress: l.RepProgress, Ring: l.repRing(voicemail), Absolute: l.RepTotal}
 	}
 	return sip.Timeouts{Trying: l.Trying, Progress: l.ProspectProgress, Ring: l.ProspectRing, Absolute: l.ProspectTotal}
 }

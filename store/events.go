@@ -98,7 +98,7 @@ func follow(ctx context.Context, tx *tx, record *bridge.Record, events []bridge.
 				return err
 			}
 		}
-		if err := attempted(ctx, tx, e, after); err != nil {
+		if err := errors.Join(attempted(ctx, tx, e, after), greeted(ctx, tx, e, after)); err != nil {
 			return err
 		}
 		if err := addEvent(ctx, tx, e, text, after.Asked.RepID, after.Asked.Test); err != nil {

@@ -13,7 +13,8 @@ import (
 // barStep is how many numbers one transaction puts on the do-not-call list.
 const barStep = 500
 
-// keepAttempts is how long it is known that a prospect was dialled.
+// keepAttempts is how long it is known that a prospect was dialled, and when a
+// rep's voicemail picked up.
 const keepAttempts = 31 * 24 * time.Hour
 
 // Barred is a number that is never to be called.
@@ -117,5 +118,25 @@ func attempted(ctx context.Context, tx *tx, e bridge.Event, record *bridge.Recor
 		return nil
 	}
 	_, err := tx.ExecContext(ctx, "INSERT INTO attempts (number, at) VALUES (?, ?)", record.Asked.To, e.At.UnixMicro())
+	return err
+}
+
+// Voicemail is bridge.Past's.
+func (s *Store) Voicemail(ctx context.Context, number string) (time.Duration, error) {
+	var rang int64
+	err := s.reads.QueryRowContext(ctx, "SELECT rang FROM voicemails WHERE number = ? ORDER BY rang LIMIT 1", number).Scan(&rang)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("voicemails: %w", err)
+	}
+	return time.Duration(rang) * time.Microsecond, nil
+}
+
+// greeted notes, with the end of a call that it took, when a rep's voicemail
+// picked up.
+func greeted(ctx context.Context, tx *tx, e bridge.Event, record *bridge.Record) error {
+	if e.Voicemail == 0 || record.Asked.Test {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "INSERT INTO voicemails (number, rang, at) VALUES (?, ?, ?)", record.Asked.RepNumber, e.Voicemail.Microseconds(), e.At.UnixMicro())
 	return err
 }

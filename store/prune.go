@@ -52,6 +52,7 @@ func (s *Store) Prune(ctx context.Context, now time.Time) error {
 	err := errors.Join(
 		s.drop(ctx, "DELETE FROM idempotency WHERE rowid IN (SELECT rowid FROM idempotency WHERE created_at < ? LIMIT ?)", now.Add(-keepAnswers)),
 		s.drop(ctx, "DELETE FROM attempts WHERE rowid IN (SELECT rowid FROM attempts WHERE at < ? LIMIT ?)", now.Add(-keepAttempts)),
+		s.drop(ctx, "DELETE FROM voicemails WHERE rowid IN (SELECT rowid FROM voicemails WHERE at < ? LIMIT ?)", now.Add(-keepAttempts)),
 		s.drop(ctx, "DELETE FROM rep_tokens WHERE rowid IN (SELECT rowid FROM rep_tokens WHERE expires_at < ? LIMIT ?)", now))
 	if s.cfg.KeepEvents > 0 && err == nil {
 		err = s.pruneEvents(ctx, now.Add(-s.cfg.KeepEvents))

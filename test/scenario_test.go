@@ -32,6 +32,12 @@ func answers(hz float64, then act) act {
 	}
 }
 
+// greets answers as voicemail does.
+func greets(_ *world, c *carrier.Call) {
+	c.Greet()
+	<-c.Over()
+}
+
 func waits(d time.Duration, then act) act {
 	return func(w *world, c *carrier.Call) {
 		if c.Wait(d) {
@@ -98,8 +104,11 @@ var scenarios = []scenario{
 		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
 	{name: "rep-no-answer", title: "The rep does not answer: CANCEL before the voicemail would.",
 		rep: rings(time.Hour, stays), outcome: bridge.RepNoAnswer, reason: bridge.ReasonRepNoAnswer},
-	{name: "rep-voicemail", title: "The rep's voicemail answers, and nobody presses 1.",
-		rep:     rings(15*time.Second, answers(carrier.RepTone, stays)),
+	{name: "rep-voicemail", title: "The rep's voicemail answers: BYE at its beep, and nobody is dialled.",
+		rep:     rings(15*time.Second, greets),
+		outcome: bridge.RepNotConfirmed, reason: bridge.ReasonRepVoicemail},
+	{name: "rep-says-nothing", title: "The rep answers, and presses nothing.",
+		rep:     rings(2*time.Second, answers(carrier.RepTone, stays)),
 		outcome: bridge.RepNotConfirmed, reason: bridge.ReasonRepNoConfirm},
 	{name: "rep-presses-2", title: "The rep answers and presses 2: not now.",
 		rep:     rings(2*time.Second, answers(carrier.RepTone, waits(2701*time.Millisecond, presses('2', stays)))),

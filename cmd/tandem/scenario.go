@@ -28,7 +28,7 @@ var scenarios = []scenario{
 	{"0110", "0106", "503, so the next trunk", bridge.Completed, bridge.ReasonCompleted, bridge.FlagFailoverUsed},
 	{"0111", "0100", "1 as tones", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInBand},
 	{"0112", "0100", "1 by SIP INFO", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInfo},
-	{"0113", "0100", "the rep's voicemail", bridge.RepNotConfirmed, bridge.ReasonRepNoConfirm, ""},
+	{"0113", "0100", "the rep's voicemail", bridge.RepNotConfirmed, bridge.ReasonRepVoicemail, ""},
 	{"0114", "0100", "the rep presses 2", bridge.RepDeclined, bridge.ReasonRepDeclinedByKey, ""},
 	{"0115", "0100", "the rep does not answer", bridge.RepNoAnswer, bridge.ReasonRepNoAnswer, ""},
 	{"0116", "0102", "the rep leaves while it rings", bridge.Canceled, bridge.ReasonRepGone, ""},

@@ -31,7 +31,12 @@ var magic = map[string]Script{
 	"0110": rep(func(c *Call) { c.PressEvent('1'); <-c.Over() }),
 	"0111": rep(func(c *Call) { c.PressTones('1'); <-c.Over() }),
 	"0112": rep(func(c *Call) { c.PressInfo('1'); <-c.Over() }),
-	"0113": rep(func(c *Call) { <-c.Over() }),
+	"0113": func(c *Call) {
+		if c.ringFor(2 * time.Second) {
+			c.Greet()
+			<-c.Over()
+		}
+	},
 	"0114": rep(func(c *Call) { c.PressEvent('2'); <-c.Over() }),
 	"0115": func(c *Call) { c.Ring(); <-c.Over() },
 	"0116": rep(func(c *Call) { c.PressEvent('1'); c.Wait(c.longer(1500*time.Millisecond, time.Second)) }),

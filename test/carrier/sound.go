@@ -31,7 +31,8 @@ type sound struct {
 	mu      sync.Mutex
 	hz      float64
 	talking bool
-	mute    bool // it sends keys only
+	mute    bool   // it sends keys only
+	clip    []byte // µ-law, goes before hz
 	key     byte
 	asTone  bool
 	both    bool // as events too
@@ -118,6 +119,11 @@ func (s *sound) next(ts, phase uint32) []packet {
 	defer s.mu.Unlock()
 	if s.key == 0 && s.mute {
 		return nil
+	}
+	if s.key == 0 && len(s.clip) >= samples {
+		payload := s.clip[:samples]
+		s.clip = s.clip[samples:]
+		return []packet{{0, ts, payload}}
 	}
 	if s.key == 0 {
 		return []packet{{0, ts, tones(phase, s.hz)}}
