@@ -61,7 +61,7 @@ type Media struct {
 
 // CallFlow is how a call goes.
 type CallFlow struct {
-	RepRingTimeout      time.Duration `key:"rep_ring_timeout" default:"20s" min:"10s" max:"45s" doc:"from the first 18x: shorter than a voicemail's delay"`
+	RepRingTimeout      time.Duration `key:"rep_ring_timeout" default:"20s" min:"10s" max:"45s" doc:"from the first 18x: shorter than a voicemail's delay; a phone whose voicemail is known rings until 2 s before it"`
 	Confirm             Confirm       `key:"confirm" doc:"the 1"`
 	ProspectRingTimeout time.Duration `key:"prospect_ring_timeout" default:"45s" min:"10s" max:"120s" doc:"from the first 18x"`
 	RingbackToRep       string        `key:"ringback_to_rep" default:"auto" doc:"auto | tone:us | tone:uk …| music:FILE; the prospect's own early media always goes first"`
