@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -137,21 +139,43 @@ func shared[T any](t *Table, m *ebpf.Map) ([]T, error) {
 func loadRefused(err error) error {
 	switch {
 	case errors.Is(err, os.ErrPermission): // the rest of err guesses at memory limits
-		return refuse(Capability, "this process may not load eBPF: give it CAP_BPF and CAP_NET_ADMIN (%w)", os.ErrPermission)
+		return refuse(Capability, "this process may not load eBPF: %s (%w)", allow(), os.ErrPermission)
 	case errors.Is(err, ebpf.ErrNotSupported), errors.Is(err, syscall.ENOSYS):
 		return refuse(TooOld, "this kernel cannot run it, Linux 6.6 can (%w)", err)
 	}
 	return refuse(TooOld, "this kernel does not take the program (%w)", err)
 }
 
+// allow is what lets a process load eBPF that may not.
+func allow() string {
+	if !capable() {
+		return "give it CAP_BPF and CAP_NET_ADMIN"
+	}
+	return "it has CAP_BPF and CAP_NET_ADMIN, so let the container's seccomp profile pass bpf(2), and run it outside of user namespaces"
+}
+
+// capable reports whether the process has both capabilities, be it in a user
+// namespace only.
+func capable() bool {
+	const netAdmin, bpf = 12, 39 // capabilities(7)
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return false
+	}
+	_, text, _ := strings.Cut(string(status), "CapEff:")
+	text, _, _ = strings.Cut(strings.TrimSpace(text), "\n")
+	caps, err := strconv.ParseUint(text, 16, 64)
+	return err == nil && caps&(1<<netAdmin) != 0 && caps&(1<<bpf) != 0
+}
+
 // attach puts the program on an interface, under mu.
 func (t *Table) attach(name string) error {
 	i, err := net.InterfaceByName(name)
 	if err != nil {
-		return refuse(Interface, "%s: %w", name, err)
+		return refuse(Interface, "%s: %w: correct media.interfaces", name, err)
 	}
 	if i.Flags&net.FlagLoopback == 0 && len(i.HardwareAddr) != 6 {
-		return refuse(Interface, "%s is not Ethernet", name)
+		return refuse(Interface, "%s is not Ethernet: set media.interfaces to others", name)
 	}
 	l, err := link.AttachTCX(link.TCXOptions{Interface: i.Index, Program: t.prog, Attach: ebpf.AttachTCXIngress})
 	switch {
@@ -161,7 +185,7 @@ func (t *Table) attach(name string) error {
 	case errors.Is(err, ebpf.ErrNotSupported):
 		return refuse(TooOld, "no TCX on this kernel, Linux 6.6 has it (%w)", err)
 	case errors.Is(err, os.ErrPermission):
-		return refuse(Capability, "this process may not attach eBPF to %s: give it CAP_NET_ADMIN (%w)", name, err)
+		return refuse(Capability, "this process may not attach eBPF to %s: %s (%w)", name, allow(), err)
 	}
 	return refuse(Interface, "%s: %w", name, err)
 }
