@@ -27,12 +27,38 @@ func (s *server) metrics(port int) string {
 	return string(text)
 }
 
-// TestPathsLookTheSame: a call by the kernel path, and one by the user path. The
-// far ends, the API and the metrics see no difference but the path's name.
-// Where the kernel path cannot be had, a server that must have it does not start.
+// ownNetwork runs the test in a network of its own where this process can have the
+// kernel path: done says that it has been. able is false where it cannot.
+func ownNetwork(t *testing.T) (able, done bool) {
+	t.Helper()
+	if _, err := build(); err != nil { // once, for both networks
+		t.Fatal(err)
+	}
+	able = true
+	here := namespace.Alone(t, func(*testing.T) { able = false })
+	return able, able && !here
+}
+
+// TestPathsLookTheSame: a call by the kernel path, one by the user path, and one
+// by a server that wants the kernel path and may not have it. The far ends, the API
+// and the metrics see no difference but the path's name. A server that must have
+// the kernel path and cannot does not start.
 func TestPathsLookTheSame(t *testing.T) {
-	for _, path := range []string{"kernel", "user"} {
-		t.Run(path, func(t *testing.T) {
+	t.Parallel()
+	able, done := ownNetwork(t)
+	if done {
+		return
+	}
+	paths := map[string]struct {
+		mode, takes string
+		wrap        []string
+	}{
+		"kernel":  {"kernel", "kernel", nil},
+		"user":    {"user", "user", nil},
+		"refused": {"auto", "user", []string{"setpriv", "--bounding-set=-all"}},
+	}
+	for name, path := range paths {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := openCarrier(t, func(number string) carrier.Script {
 				if strings.HasSuffix(number, "0120") {
@@ -41,19 +67,23 @@ func TestPathsLookTheSame(t *testing.T) {
 				return carrier.Magic(number)
 			})
 			s := newServer(t, digestTrunk(c.Addr().Port()))
+			s.wrap = path.wrap
 			port := freePort(t)
-			s.env = append(s.env, "TANDEM_MEDIA__FAST_PATH="+path, fmt.Sprintf("TANDEM_METRICS__LISTEN=127.0.0.1:%d", port))
-			if path == "kernel" && !namespace.Able(t) {
+			s.env = append(s.env, "TANDEM_MEDIA__FAST_PATH=kernel", fmt.Sprintf("TANDEM_METRICS__LISTEN=127.0.0.1:%d", port))
+			if path.wrap != nil || !able {
 				out, err := s.command("serve", "--config", s.config).CombinedOutput()
-				if err == nil || !strings.Contains(string(out), "kernel path") {
+				if err == nil || !strings.Contains(string(out), "kernel path: this process may not load eBPF: give it CAP_BPF and CAP_NET_ADMIN") {
 					t.Errorf("a server that cannot have the kernel path: %v\n%s", err, out)
 				}
+			}
+			if path.takes == "kernel" && !able {
 				return
 			}
+			s.env = append(s.env, "TANDEM_MEDIA__FAST_PATH="+path.mode)
 			s.start()
 			id := s.call(repNumber, prospectNumber, "in_progress")
 			s.until("both streams take their path", func() bool {
-				return strings.Contains(s.metrics(port), fmt.Sprintf("tandem_media_streams{path=%q} 2", path))
+				return strings.Contains(s.metrics(port), fmt.Sprintf("tandem_media_streams{path=%q} 2", path.takes))
 			})
 			rep, prospect := c.Calls()[0], c.Calls()[1]
 			for who, call := range map[string]*carrier.Call{"rep": rep, "prospect": prospect} {
@@ -82,6 +112,14 @@ func TestPathsLookTheSame(t *testing.T) {
 				if n := counter(text, fmt.Sprintf(`tandem_rtp_packets_total{direction="in",leg=%q}`, leg)); n < 250 {
 					t.Errorf("%v packets of the %s are counted", n, leg)
 				}
+			}
+			said, fell := strings.Count(s.log.String(), "sound takes the user path"), counter(text, `tandem_media_path_fallbacks_total{reason="capability"}`)
+			want := 0
+			if path.wrap != nil {
+				want = 1
+			}
+			if said != want || fell != float64(want) {
+				t.Errorf("why there is no kernel path is said %d times and counted %v times", said, fell)
 			}
 		})
 	}

@@ -40,14 +40,20 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// built is set to the binary, for this test's own processes.
+const built = "TANDEM_E2E_BINARY"
+
 // build makes the binary once for all tests, with the race detector in it.
 var build = sync.OnceValues(func() (path string, err error) {
+	if path = os.Getenv(built); path != "" {
+		return path, nil
+	}
 	path = filepath.Join(scratch, "tandem")
 	out, err := exec.Command("go", "build", "-race", "-o", path, "../../cmd/tandem").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return path, nil
+	return path, os.Setenv(built, path)
 })
 
 // server is a tandem process.

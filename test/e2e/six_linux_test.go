@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"tandem/test/carrier"
-	"tandem/test/namespace"
 )
 
 // TestIPv6: SIP and RTP of both legs over IPv6, by either path; and a rep's leg
 // over IPv4 with a prospect's over IPv6, which takes the user path.
 func TestIPv6(t *testing.T) {
-	able := true
-	if !namespace.Alone(t, func(*testing.T) { able = false }) && able {
-		return // done there
+	t.Parallel()
+	able, done := ownNetwork(t)
+	if done {
+		return
 	}
 	for _, tt := range []struct{ name, rep, prospect, listen, path, takes string }{
 		{"user path", "::1", "::1", "[::1]", "user", "user"},
@@ -24,6 +24,7 @@ func TestIPv6(t *testing.T) {
 		{"one leg IPv4", "127.0.0.1", "::1", "[::]", "auto", "user"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			if !able && tt.path == "auto" {
 				t.Log("this machine has no kernel path for us: user, by media.fast_path")
 				tt.path, tt.takes = "user", "user"
