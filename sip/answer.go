@@ -20,7 +20,7 @@ func (l *Leg) answered(a *attempt, res *sipmsg.Response) {
 	}
 	f.Dialog = l.s.newDialog(res, l.knows)
 	f.source = sourceOf(res)
-	f.ack = l.s.ack(&f.Dialog, seqOf(a.req))
+	f.ack = l.s.ackOf(&f.Dialog, a.req)
 	a.final = true
 	l.heard(res)
 	if l.main != nil {

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -244,4 +245,32 @@ func TestWhatMayReachAHeader(t *testing.T) {
 			t.Errorf("%q: %v", number, err)
 		}
 	}
+}
+
+// An ACK cannot be challenged, so it shows what its INVITE was let in with, and no
+// count is used for it (RFC 3261 §13.2.2.4, §22.1).
+func TestAckHasTheCredentialsOfItsInvite(t *testing.T) {
+	inBubble(t, func(w *world) {
+		shown := func(m message) string { return m.get("authorization") + m.get("proxy-authorization") }
+		d := w.dial(invite())
+		w.respond(w.expect("INVITE"), "401 Unauthorized", "x", `WWW-Authenticate: Digest realm="server", qop="auth", nonce="s"`)
+		w.expect("ACK")
+		w.respond(w.expect("INVITE"), "407 Proxy Authentication Required", "x", aNonce+`"p"`)
+		w.expect("ACK")
+		inv := w.expect("INVITE")
+		w.ok(inv, "callee")
+		ack := w.expect("ACK")
+		if inv.get("authorization") == "" || inv.get("proxy-authorization") == "" || shown(ack) != shown(inv) {
+			t.Errorf("INVITE %q\nACK %q", shown(inv), shown(ack))
+		}
+		l := d.up()
+		go func() { _, _ = l.Reoffer(context.Background(), []byte(sdpHold)) }()
+		again := w.expect("INVITE")
+		w.ok(again, "callee")
+		if ack := w.expect("ACK"); shown(again) == shown(inv) || shown(ack) != shown(again) {
+			t.Errorf("re-INVITE %q\nACK %q", shown(again), shown(ack))
+		}
+		l.Hangup(Reason{})
+		w.answerBye()
+	})
 }

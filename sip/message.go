@@ -135,6 +135,18 @@ func (s *Snapshot) ack(d *Dialog, seq uint32) *sipmsg.Request {
 	return req
 }
 
+// ackOf is ack with the credentials of its INVITE: an ACK cannot be challenged
+// (RFC 3261 §22.1).
+func (s *Snapshot) ackOf(d *Dialog, invite *sipmsg.Request) *sipmsg.Request {
+	req := s.ack(d, seqOf(invite))
+	for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+		for _, h := range invite.GetHeaders(name) {
+			req.AppendHeader(sipmsg.NewHeader(name, h.Value()))
+		}
+	}
+	return req
+}
+
 // hopByHop builds the CANCEL of an INVITE, or the ACK of its refusal: same
 // branch, Request-URI and routes, so that every proxy knows which one is meant
 // (RFC 3261 §9.1, §17.1.1.3).

@@ -147,7 +147,7 @@ func (l *Leg) ackReoffer(a *attempt, res *sipmsg.Response) {
 		l.main.refresh(res)
 		l.s.aim(&l.main.Dialog, sourceOf(res), l.knows)
 		l.publishDialog(l.main)
-		r.ack = l.s.ack(&l.main.Dialog, seqOf(a.req))
+		r.ack = l.s.ackOf(&l.main.Dialog, a.req)
 	}
 	l.write(r.ack)
 }

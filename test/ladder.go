@@ -87,7 +87,7 @@ func (m *Message) label() string {
 	if m.Code == 0 && m.Method == "INVITE" && m.ToTag != "" {
 		text = "re-INVITE"
 	}
-	if m.Code == 0 && m.Method != "ACK" && (m.Header("Authorization") != "" || m.Header("Proxy-Authorization") != "") {
+	if m.Code == 0 && (m.Header("Authorization") != "" || m.Header("Proxy-Authorization") != "") {
 		text += " auth"
 	}
 	if reason := m.Header("Reason"); reason != "" {
