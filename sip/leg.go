@@ -79,7 +79,7 @@ type fork struct {
 	ack     *sipmsg.Request // nil = no 2xx yet
 	repeats int             // of its 2xx
 	rseq    uint32          // last reliable provisional (RFC 3262)
-	early   []byte          // the last session description of its provisionals
+	early   []byte          // its last session description before its 2xx
 	byed    bool            // a BYE has gone either way
 }
 

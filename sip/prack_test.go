@@ -65,7 +65,11 @@ func TestUpdateInEarlyDialog(t *testing.T) {
 		}
 		w.respond(inv, "200 OK", "callee", peerContact)
 		w.expect("ACK")
-		d.up().Hangup(Reason{})
+		l := d.up()
+		if answer := l.Answer(); answer != nil {
+			t.Errorf("the UPDATE's offer stands, not %q", answer)
+		}
+		l.Hangup(Reason{})
 		w.answerBye()
 	})
 }

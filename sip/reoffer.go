@@ -82,7 +82,7 @@ func (l *Leg) consider(in *inboundRequest, f *fork) (answer []byte, ok bool) {
 	}
 	l.local = answer
 	if len(offer) > 0 {
-		l.remote = offer
+		f.early, l.remote = offer, offer
 	}
 	f.refresh(in)
 	l.s.aim(&f.Dialog, sourceOf(in), l.knows)
