@@ -263,9 +263,7 @@ func (l *Leg) lost(a *attempt, err error) {
 	switch {
 	case a.final:
 	case a.reoffer != nil:
-		a.final = true
-		l.endReoffer(a.reoffer, reofferResult{err: &Error{Err: ErrNoResponse}})
-		l.dead(sipmsg.StatusRequestTimeout)
+		l.reofferLost(a, err)
 	case errors.Is(err, sipmsg.ErrTransactionTimeout) && a.provisional:
 		// The first 1xx came as Timer B fired. The call is alive; its final
 		// response will come as a stray.

@@ -140,6 +140,19 @@ func (l *Leg) reoffered(a *attempt, res *sipmsg.Response) {
 	}
 }
 
+// reofferLost handles a re-INVITE without a final response. Only silence says that
+// the peer is gone: a connection that broke says nothing of the dialog.
+func (l *Leg) reofferLost(a *attempt, err error) {
+	a.final = true
+	if !errors.Is(err, sipmsg.ErrTransactionTimeout) {
+		l.endReoffer(a.reoffer, reofferResult{err: l.unreachable(err)})
+		return
+	}
+	l.e.metrics.timeout(sipmsg.INVITE)
+	l.endReoffer(a.reoffer, reofferResult{err: &Error{Err: ErrNoResponse}})
+	l.dead(sipmsg.StatusRequestTimeout)
+}
+
 // ackReoffer ACKs a 2xx to a re-INVITE, every time it comes.
 func (l *Leg) ackReoffer(a *attempt, res *sipmsg.Response) {
 	r := a.reoffer

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -203,6 +204,37 @@ func TestTCPClosesWhileRinging(t *testing.T) {
 	cancel := p.expect("CANCEL")
 	p.write(response(cancel, "200 OK", "callee") + response(inv, "487 Request Terminated", "callee"))
 	p.expect("ACK")
+}
+
+// A connection that breaks under a re-INVITE says nothing of the call, which goes on
+// and ends over another.
+func TestTCPClosesUnderAReinvite(t *testing.T) {
+	e, _, theirs := tcpWorld(t)
+	legs := make(chan *Leg, 1)
+	go func() {
+		if l, err := e.Dial(t.Context(), withMedia(new(mediaStub))); err == nil {
+			legs <- l
+		}
+	}()
+	p := accept(t, theirs)
+	inv := p.expect("INVITE")
+	p.write(response(inv, "200 OK", "callee", "Contact: <sip:x@"+theirs.Addr().String()+";transport=tcp>", "body:"+sdpAnswer))
+	p.expect("ACK")
+	l := <-legs
+	failed := make(chan error, 1)
+	go func() {
+		_, err := l.Reoffer(t.Context(), []byte(sdpHold))
+		failed <- err
+	}()
+	p.expect("INVITE")
+	_ = p.conn.Close()
+	if err := <-failed; !errors.Is(err, ErrUnreachable) || l.Context().Err() != nil {
+		t.Errorf("%v; the call: %v", err, context.Cause(l.Context()))
+	}
+	l.Hangup(Reason{})
+	p = accept(t, theirs)
+	p.write(response(p.expect("BYE"), "200 OK", ""))
+	<-l.Done()
 }
 
 func TestTCPRefused(t *testing.T) {
