@@ -7,8 +7,8 @@ import (
 	sipmsg "github.com/emiago/sipgo/sip"
 )
 
-// extensions are what a far end has said of option tags in refusing our INVITE: it
-// goes before what the trunk's configuration says, in this call.
+// extensions are what a far end has said of option tags in refusing a request of
+// ours: it goes before what the trunk's configuration says, in this call.
 type extensions struct {
 	refused  []string // by a 420's Unsupported (RFC 3261 §8.1.3.5)
 	demanded []string // by a 421's Require (§21.4.15)

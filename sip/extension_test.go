@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -76,4 +77,49 @@ func TestTimerByDemand(t *testing.T) {
 		w.answerBye()
 		w.wantEmpty()
 	}, func(c *Config) { c.Trunks[0].SessionTimer = SessionTimer{Mode: "none"} })
+}
+
+// Within the call too: what a refresh is refused for is left out, or offered, and the
+// refreshes go on.
+func TestExtensionsByResponseWithinACall(t *testing.T) {
+	tests := map[string]struct {
+		status, header string
+		supported      string // of the second try
+		expires        string
+	}{
+		"timer no longer known": {"420 Bad Extension", "Unsupported: timer", "", ""},
+		"100rel wanted":         {"421 Extension Required", "Require: 100rel", "100rel, timer", "90;refresher=uac"},
+	}
+	for name, tt := range tests {
+		for _, method := range []string{"UPDATE", "INVITE"} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				inBubble(t, func(w *world) {
+					l, _ := w.answerTimed(withMedia(new(mediaStub)), "Session-Expires: 90;refresher=uac", "Allow: BYE, "+method)
+					answer := func(status string, extra ...string) message {
+						m := w.expect(method)
+						w.respond(m, status, "", extra...)
+						if method == "INVITE" {
+							w.expect("ACK")
+						}
+						return m
+					}
+					answer(tt.status, tt.header)
+					for range 10 {
+						again := answer("200 OK", peerContact, "body:"+sdpAnswer)
+						if again.get("supported") != tt.supported || again.get("session-expires") != tt.expires {
+							t.Errorf("Supported %q, Session-Expires %q", again.get("supported"), again.get("session-expires"))
+						}
+					}
+					if l.Context().Err() != nil {
+						t.Errorf("ended: %v", context.Cause(l.Context()))
+					}
+					l.Hangup(Reason{})
+					w.answerBye()
+				}, func(c *Config) {
+					c.Trunks[0].SessionTimer = SessionTimer{Mode: "request", Expires: 90 * time.Second}
+					c.Trunks[0].ReliableProvisional = "none"
+				})
+			})
+		}
+	}
 }

@@ -126,9 +126,7 @@ func (l *Leg) reoffered(a *attempt, res *sipmsg.Response) {
 		if r.refreshes != nil {
 			l.moved(sdpOf(res))
 		}
-	case res.StatusCode == 422 && l.raise(res):
-		l.sendReoffer(r)
-	case challenged(res) && l.challenge(res) == nil:
+	case l.complies(res):
 		l.sendReoffer(r)
 	case res.StatusCode == sipmsg.StatusRequestPending:
 		l.after(glareWait(), func() { l.sendReoffer(r) })
@@ -138,6 +136,12 @@ func (l *Leg) reoffered(a *attempt, res *sipmsg.Response) {
 	default:
 		l.endReoffer(r, reofferResult{err: refusal(res)})
 	}
+}
+
+// complies takes what a refusal within the dialog asks for, credentials, a longer
+// interval or other extensions, and reports whether asking again can end otherwise.
+func (l *Leg) complies(res *sipmsg.Response) bool {
+	return challenged(res) && l.challenge(res) == nil || res.StatusCode == 422 && l.raise(res) || l.extend(res)
 }
 
 // reofferLost handles a re-INVITE without a final response. Only silence says that

@@ -121,11 +121,13 @@ func (l *Leg) raise(res *sipmsg.Response) bool {
 }
 
 // agree takes what a 2xx of the peer's says of the timer (§7.2). Where the
-// peer does not know it, a trunk that asks for it is refreshed by us alone: a
-// 481 then tells that it has forgotten the call.
+// peer does not know it, or no longer, a trunk that asks for it is refreshed by us
+// alone: a 481 then tells that it has forgotten the call.
 func (l *Leg) agree(res *sipmsg.Response) {
 	interval, who, ok := sessionExpires(res)
 	switch timer := l.t.SessionTimer; {
+	case !l.offers("timer") && l.s.Session.Interval > 0: // refused by now (420)
+		l.count(l.s.Session.Interval, true)
 	case !l.offers("timer"):
 	case ok:
 		l.count(interval, who != "uas")
@@ -231,7 +233,7 @@ func (l *Leg) updated(c *countdown, res *sipmsg.Response, err error) {
 		l.s.aim(&l.main.Dialog, sourceOf(res), l.knows)
 		l.publishDialog(l.main)
 		l.agree(res)
-	case challenged(res) && l.challenge(res) == nil, res.StatusCode == 422 && l.raise(res):
+	case l.complies(res):
 		l.refresh(c)
 	case forgotten(res.StatusCode):
 		l.dead(res.StatusCode)
