@@ -287,6 +287,10 @@ func TestReinviteWithoutOffer(t *testing.T) {
 		if res := w.expect("200"); res.body != sdpOffer {
 			t.Errorf("offer %q", res.body)
 		}
+		w.ask("UPDATE", inv, "callee", 2, "body:"+sdpHold) // ours is not answered yet
+		w.expect("491")
+		w.ask("UPDATE", inv, "callee", 3)
+		w.expect("200")
 		w.ask("ACK", inv, "callee", 1, "body:"+sdpAnswer)
 		if got := <-answers; got != sdpAnswer || !slices.Equal(m.offers, []string{""}) {
 			t.Errorf("answer %q, offers %q", got, m.offers)
@@ -361,11 +365,11 @@ func TestUpdate(t *testing.T) {
 	inBubble(t, func(w *world) {
 		m := new(mediaStub)
 		l, inv := w.connect(withMedia(m))
-		w.ask("UPDATE", inv, "callee", 1, "body:"+sdpHold)
+		w.ask("UPDATE", inv, "callee", 0, "body:"+sdpHold) // some count from 0
 		if res := w.expect("200"); res.body != sdpOffer {
 			t.Errorf("answer %q", res.body)
 		}
-		w.ask("UPDATE", inv, "callee", 2, "Contact: <sip:moved@10.0.0.2>")
+		w.ask("UPDATE", inv, "callee", 1, "Contact: <sip:moved@10.0.0.2>")
 		if res := w.expect("200"); res.body != "" || len(m.offers) != 1 {
 			t.Errorf("UPDATE without SDP: %q, offers %q", res.body, m.offers)
 		}

@@ -64,7 +64,7 @@ func (l *Leg) consider(in *inboundRequest, f *fork) (answer []byte, ok bool) {
 	switch {
 	case !l.inOrder(in, f), l.tooShort(in):
 		return nil, false
-	case l.reoffer != nil && l.reoffer.onWire:
+	case l.reoffer != nil && l.reoffer.onWire, in.Method == sipmsg.UPDATE && l.unacked.offering():
 		in.respond(sipmsg.StatusRequestPending, "Request Pending")
 		return nil, false
 	case offer == nil && len(in.Body()) > 0:
@@ -91,7 +91,7 @@ func (l *Leg) consider(in *inboundRequest, f *fork) (answer []byte, ok bool) {
 
 // inOrder refuses a request older than the last one that counted (§12.2.2).
 func (l *Leg) inOrder(in *inboundRequest, f *fork) bool {
-	if seq := seqOf(in); seq > f.RemoteSeq {
+	if seq := seqOf(in); seq > f.RemoteSeq || f.RemoteSeq == 0 { // none has come yet, and 0 is a number too
 		f.RemoteSeq = seq
 		return true
 	}
@@ -143,6 +143,9 @@ type unacked struct {
 
 // waiting reports whether the ACK is still to come.
 func (u *unacked) waiting() bool { return u != nil && u.resend != nil }
+
+// offering reports whether an offer of ours has no answer yet (RFC 3311 §5.2).
+func (u *unacked) offering() bool { return u.waiting() && u.offered }
 
 // stop ends the repetition; on nil it does nothing.
 func (u *unacked) stop() {
