@@ -69,7 +69,7 @@ func (l *Leg) acceptLate(f *fork, res *sipmsg.Response) {
 		l.late = true
 		l.inv.Late()
 	}
-	l.bye(f, Reason{}, l.end)
+	l.bye(f, l.whyCancelled(), l.end)
 	l.unpark()
 }
 

@@ -101,7 +101,9 @@ func TestCancelCrosses200(t *testing.T) {
 		if ack.cseq() != inv.cseq() || ack.param("to", "tag") != "callee" {
 			t.Errorf("ACK %v", ack)
 		}
-		w.answerBye()
+		if bye := w.answerBye(); bye.get("reason") == "" || bye.get("reason") != cancel.get("reason") {
+			t.Errorf("CANCEL because %q, BYE because %q", cancel.get("reason"), bye.get("reason"))
+		}
 		w.quiet(time.Minute)
 		if late.Load() != 1 {
 			t.Errorf("late %d times", late.Load())
