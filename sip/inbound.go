@@ -153,8 +153,6 @@ func (e *Endpoint) validate(req *sipmsg.Request) (code int, text string, extra [
 		return sipmsg.StatusBadRequest, "Bad Request", nil
 	case req.Recipient.Scheme != "sip" && req.Recipient.Scheme != "sips":
 		return 416, "Unsupported URI Scheme", nil
-	case header(req, "max-forwards") == "0":
-		return sipmsg.StatusTooManyHops, "Too Many Hops", nil
 	}
 	if unknown := unsupported(req); len(unknown) > 0 && !req.IsAck() && !req.IsCancel() {
 		return sipmsg.StatusBadExtension, "Bad Extension",
