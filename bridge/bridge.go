@@ -99,18 +99,10 @@ func (b *Bridge) Start(ctx context.Context, request Request) (Record, error) {
 
 // prepare reserves all that a call needs.
 func (b *Bridge) prepare(id string, asked Asked) (*call, error) {
-	rep, prospect := b.Route(Rep, asked.RepNumber), b.Route(Prospect, asked.To)
-	if asked.Kind == Verification && IsDesk(asked.To) {
-		prospect = rep
-	}
-	if len(rep) == 0 || len(prospect) == 0 {
-		return nil, noTrunk()
-	}
-	prospect, refused := own(prospect, &asked)
+	routes, refused := b.ways(&asked)
 	if refused != nil {
 		return nil, refused
 	}
-	routes := map[Side][]Route{Rep: rep, Prospect: prospect}
 	if refused := b.forbidden(&asked, routes); refused != nil {
 		return nil, refused
 	}

@@ -101,17 +101,10 @@ func (b *Bridge) Quote(request Request) (Quote, error) {
 	if err != nil {
 		return Quote{}, err
 	}
-	rep, prospect := b.Route(Rep, asked.RepNumber), b.Route(Prospect, asked.To)
-	if len(rep) == 0 || len(prospect) == 0 {
-		return Quote{}, noTrunk()
-	}
-	prospect, refused := own(prospect, &asked)
+	routes, refused := b.ways(&asked)
 	if refused != nil {
 		return Quote{}, refused
 	}
-	return Quote{Asked: asked, Trunk: prospect[0].Trunk, Rep: rep[0].Rate, Prospect: prospect[0].Rate, Region: regionOf(asked.To)}, nil
-}
-
-func noTrunk() *Refusal {
-	return &Refusal{Code: CodeNoTrunk, Detail: "No routing rule has a trunk for this number. See routing in tandem.yaml."}
+	rep, prospect := routes[Rep][0], routes[Prospect][0]
+	return Quote{Asked: asked, Trunk: prospect.Trunk, Rep: rep.Rate, Prospect: prospect.Rate, Region: regionOf(asked.To)}, nil
 }

@@ -119,6 +119,31 @@ func longest(prefixes []string, number string) (prefix string, found bool) {
 	return prefix, found
 }
 
+// ways are the trunks of both legs, and settle the caller id. A verification
+// rings the rep alone, and any number of ours will do.
+func (b *Bridge) ways(asked *Asked) (map[Side][]Route, *Refusal) {
+	noTrunk := &Refusal{Code: CodeNoTrunk, Detail: "No routing rule has a trunk for this number. See routing in tandem.yaml."}
+	rep := b.Route(Rep, asked.RepNumber)
+	if len(rep) == 0 {
+		return nil, noTrunk
+	}
+	if asked.Kind == Verification {
+		if ours := append(slices.Clone(rep[0].CallerIDs), b.Policy().OwnNumber...); asked.CallerID == "" && len(ours) > 0 {
+			asked.CallerID = ours[0]
+		}
+		return map[Side][]Route{Rep: rep, Prospect: rep}, nil
+	}
+	prospect := b.Route(Prospect, asked.To)
+	if len(prospect) == 0 {
+		return nil, noTrunk
+	}
+	prospect, refused := own(prospect, asked)
+	if refused != nil {
+		return nil, refused
+	}
+	return map[Side][]Route{Rep: rep, Prospect: prospect}, nil
+}
+
 // show picks the number a leg's far end sees: the one asked for where its trunk
 // owns it, else the trunk's first.
 func (r *Route) show(asked string) string {

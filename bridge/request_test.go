@@ -98,6 +98,35 @@ func TestCallerIDIsTheTrunks(t *testing.T) {
 	}
 }
 
+// TestRepsTrunksNeedNoCallerIDs: what the prospect sees is the prospect's trunk's,
+// and a phone is tested by the trunk that calls ring it by, whatever it may show.
+func TestRepsTrunksNeedNoCallerIDs(t *testing.T) {
+	b := New(Config{Policy: func() *Policy { return american() }, Route: func(side Side, number string) []Route {
+		if side == Rep {
+			return []Route{{Trunk: "pbx"}}
+		} else if number == "+14155550199" {
+			return nil
+		}
+		return []Route{{Trunk: "carrier", CallerIDs: []string{"+14155550100"}}}
+	}})
+	for _, tt := range []struct {
+		asked     Asked
+		shows, by string
+	}{
+		{Asked{RepNumber: "+14155550199", To: "+14155550123"}, "+14155550100", "carrier"},
+		{Asked{RepNumber: "+14155550199", To: "+14155550199", Kind: Verification}, "+14155550100", "pbx"},
+		{Asked{RepNumber: "+14155550199", To: "+14155550199", Kind: Verification, CallerID: "+14155550101"}, "+14155550101", "pbx"},
+	} {
+		routes, refused := b.ways(&tt.asked)
+		if refused != nil || tt.asked.CallerID != tt.shows || routes[Rep][0].Trunk != "pbx" || routes[Prospect][0].Trunk != tt.by {
+			t.Errorf("%+v: %v %v", tt.asked, routes, refused)
+		}
+	}
+	if _, refused := b.ways(&Asked{RepNumber: "+14155550123", To: "+14155550199"}); refused == nil || refused.Code != CodeNoTrunk {
+		t.Errorf("a prospect that no route takes: %v", refused)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"+14155550123", "415 555 0123 x12", "911", "+1,;", "tel:;ext=", "+44(0)1632,,1#"} {
 		f.Add(text)

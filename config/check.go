@@ -208,9 +208,6 @@ func (d *decoder) checkTrunk(path string, t *Trunk) {
 	if from != "caller_id" && from != "auth_user" && !strings.HasPrefix(from, "fixed:") {
 		d.at(path+".identity.from_user", fmt.Sprintf("%q is none of caller_id, auth_user, fixed:NAME", from), CodeType, "")
 	}
-	if len(t.CallerIDs) == 0 {
-		d.add(d.origins[path+".host"], path+".caller_ids", "is required: the first is the default", CodeRequired, "")
-	}
 }
 
 // readable reports a file that is named and cannot be read.
@@ -236,12 +233,14 @@ func (d *decoder) checkTrunkTLS(path string, t *TrunkTLS) {
 
 func (d *decoder) checkRouting(c *Config) {
 	used := make(map[string]bool)
+	shows := make(map[string]bool) // to prospects; a rep sees what the prospect sees
 	for i, r := range c.Routing {
 		if r.Leg != "rep" && strings.HasPrefix(r.Match, "sip:") {
 			d.at(fmt.Sprintf("routing[%d].match", i), "only reps have desk phones", CodeType, "")
 		}
 		for j, name := range r.Trunks {
 			used[name] = true
+			shows[name] = shows[name] || r.Leg == "prospect"
 			if _, known := c.Trunks[name]; !known {
 				path := fmt.Sprintf("routing[%d].trunks[%d]", i, j)
 				d.at(path, fmt.Sprintf("no trunk %q%s", name, meant(name, c.TrunkNames())), CodeRefers, "")
@@ -251,6 +250,10 @@ func (d *decoder) checkRouting(c *Config) {
 	for _, name := range c.TrunkNames() {
 		if len(c.Routing) > 0 && !used[name] {
 			d.at("trunks."+name+".host", "no route uses the trunk", CodeUnused, "")
+		}
+		if len(c.Trunks[name].CallerIDs) == 0 && (shows[name] || !used[name]) {
+			path := "trunks." + name
+			d.add(d.origins[path+".host"], path+".caller_ids", "is required: the first is the default", CodeRequired, "")
 		}
 	}
 }

@@ -118,7 +118,7 @@ type Trunk struct {
 	Register            Register          `key:"register" doc:"with auth.mode register"`
 	Dial                Dial              `key:"dial" doc:"how numbers are dialled"`
 	Identity            Identity          `key:"identity" doc:"who is calling"`
-	CallerIDs           []string          `key:"caller_ids" e164:"true" doc:"numbers the trunk may show; the first is the default"`
+	CallerIDs           []string          `key:"caller_ids" e164:"true" doc:"numbers the trunk may show; the first is the default; required where a route has prospects called by it"`
 	Codecs              []string          `key:"codecs" default:"pcmu,pcma" oneof:"pcmu,pcma,g722,opus" doc:"order of offer; g722, opus where both legs agree. The rep is always offered G.711 first, for the prompt"`
 	DTMF                []string          `key:"dtmf" default:"rfc4733,inband,info" oneof:"rfc4733,inband,info" doc:"accepted at once"`
 	TelephoneEventPT    int               `key:"telephone_event_pt" default:"101" min:"96" max:"127" doc:"payload type offered"`

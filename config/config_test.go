@@ -101,6 +101,7 @@ func TestChecks(t *testing.T) {
 		"sip: 5":                                                                  "must be a map",
 		"hep: {password: \"${file:/nowhere/at/all}\"}":                            CodeSecret,
 		"tracing: {sample_ratio: 2}":                                              "is not from 0 to 1",
+		"  pbx: {host: pbx.example.com}\nrouting: [{leg: prospect, trunks: [carrier, pbx]}]": "trunks.pbx.caller_ids: is required",
 	} {
 		_, problems := Read("t.yaml", []byte(small+add+"\n"), nil)
 		if problems.Errors() == 0 || !strings.Contains(problems.Error(), want) {
