@@ -182,6 +182,7 @@ func (s *Stream) flowTo(peer *Stream, h *header) kernel.Flow {
 		Seq: h.seq, Timestamp: h.ts, SeqOffset: peer.out.seqOffset, TSOffset: peer.out.tsOffset,
 		Reception: kernel.Reception{
 			Epoch: t.epoch, Last: t.at, Seen: t.seen, InBurst: t.settled.inBurst,
+			Second: s.in.second, Within: uint32(s.in.taken),
 			Timed: t.timed, Transit: t.transit, Quickest: t.quickest, Jitter16: t.jitter16,
 		},
 	}
@@ -239,6 +240,9 @@ func (in *inbound) count() {
 	}
 	was, is := f.heard, f.entry.Tally()
 	f.heard = is
+	if is.Within != was.Within || !is.Second.Equal(was.Second) {
+		in.second, in.taken = is.Second, int(is.Within)
+	}
 	if is.Packets+is.Duplicates == was.Packets+was.Duplicates {
 		return
 	}

@@ -183,50 +183,6 @@ func (w *fastWorld) until(is func() bool) <-chan struct{} {
 	return done
 }
 
-// TestNothingAfterTheEnd ends a call under fire. Once Close has returned, and
-// what was on its way has been read, nothing comes by either path.
-func TestNothingAfterTheEnd(t *testing.T) {
-	fast(t, func(w *fastWorld) {
-		for range 5 {
-			w.descended()
-			stop, fired := make(chan struct{}), make(chan struct{}, 10000)
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-						w.a.frame()
-						fired <- struct{}{}
-					}
-				}
-			}()
-			w.b.hear()
-			w.rep.Close()
-			w.caller.Close()
-			w.none()
-			for len(fired) > 0 {
-				<-fired
-			}
-			<-fired // what is sent from now on was sent after the end
-			w.b.drain()
-			for range 30 {
-				<-fired
-			}
-			if n := w.b.drain(); n > 0 {
-				t.Errorf("%d packets of an ended call were passed on", n)
-			}
-			close(stop)
-			<-done
-			w.a.listen()
-			w.b.listen()
-			w.connect()
-		}
-	})
-}
-
 // TestBothPathsCountAlike passes the same packets, with loss, doubles and
 // disorder, by the kernel and by the user path.
 func TestBothPathsCountAlike(t *testing.T) {

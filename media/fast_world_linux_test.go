@@ -42,13 +42,15 @@ func newFarEnd(t *testing.T) *farEnd {
 }
 
 // listen opens a socket, in place of one there was.
-func (f *farEnd) listen() {
+func (f *farEnd) listen() { f.t.Helper(); f.listenAt("127.0.0.1") }
+
+func (f *farEnd) listenAt(host string) {
 	f.t.Helper()
 	if f.conn != nil {
 		f.conn.Close()
 	}
 	var err error
-	if f.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}); err != nil {
+	if f.conn, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(host)}); err != nil {
 		f.t.Fatal(err)
 	}
 	f.at = f.conn.LocalAddr().(*net.UDPAddr).AddrPort()
@@ -62,13 +64,24 @@ func (f *farEnd) sdp(direction string) []byte {
 func (f *farEnd) send(pt uint8, ts uint32, payload []byte) {
 	f.t.Helper()
 	<-f.tick.C
+	f.raw(f.packet(pt, ts, payload), f.to)
+	f.seq++
+}
+
+// packet is the next one.
+func (f *farEnd) packet(pt uint8, ts uint32, payload []byte) []byte {
 	b := binary.BigEndian.AppendUint16([]byte{0x80, pt}, f.seq)
 	b = binary.BigEndian.AppendUint32(b, ts)
 	b = binary.BigEndian.AppendUint32(b, f.ssrc)
-	if _, err := f.conn.WriteToUDPAddrPort(append(b, payload...), f.to); err != nil {
+	return append(b, payload...)
+}
+
+// raw sends octets at once.
+func (f *farEnd) raw(b []byte, to netip.AddrPort) {
+	f.t.Helper()
+	if _, err := f.conn.WriteToUDPAddrPort(b, to); err != nil {
 		f.t.Fatal(err)
 	}
-	f.seq++
 }
 
 // frame sends 20 ms of sound.
@@ -109,9 +122,7 @@ func (f *farEnd) hear() []byte {
 func (f *farEnd) drain() (n int) {
 	f.t.Helper()
 	mark := []byte("the end")
-	if _, err := f.conn.WriteToUDPAddrPort(mark, f.at); err != nil {
-		f.t.Fatal(err)
-	}
+	f.raw(mark, f.at)
 	for ; !slices.Equal(f.hear(), mark); n++ {
 	}
 	return n
@@ -123,15 +134,17 @@ type fastWorld struct {
 	table       *kernel.Table
 	pool        *Pool
 	a, b        *farEnd
-	rep, caller *Stream // of a and b
+	rep, caller *Stream        // of a and b
+	from        []netip.Prefix // Side.From
 	part        func()
 	fell        []string
 	mu          sync.Mutex
 }
 
-// fast runs the test in a network of its own.
-func fast(t *testing.T, f func(w *fastWorld)) {
-	if !namespace.Alone(t, func(t *testing.T) {
+// alone runs the test in a network of its own, and reports whether this is there.
+func alone(t *testing.T) bool {
+	t.Helper()
+	return namespace.Alone(t, func(t *testing.T) {
 		table, err := OpenKernel(PathConfig{Mode: "auto", Interfaces: "lo", Flows: 1})
 		if may := namespace.MayLoad(t); may != (err == nil) {
 			t.Fatalf("the kernel path: %v; should this process have it: %v", err, may)
@@ -140,15 +153,23 @@ func fast(t *testing.T, f func(w *fastWorld)) {
 			err = table.Close()
 		}
 		t.Logf("not run in a network of its own: %v", err)
-	}) {
-		return
+	})
+}
+
+// fast runs the test in a network of its own, by the kernel path.
+func fast(t *testing.T, f func(w *fastWorld)) {
+	if alone(t) {
+		f(newFastWorld(t, openTable(t)))
 	}
-	w := &fastWorld{t: t}
-	w.table = openTable(t)
-	w.pool = w.newPool(w.table)
-	w.a, w.b = newFarEnd(t), newFarEnd(t)
+}
+
+// newFastWorld is a call that has just been answered; without a table it takes
+// the user path.
+func newFastWorld(t *testing.T, table *kernel.Table) *fastWorld {
+	w := &fastWorld{t: t, table: table, a: newFarEnd(t), b: newFarEnd(t)}
+	w.pool = w.newPool(table)
 	w.connect()
-	f(w)
+	return w
 }
 
 // reasons is why directions stayed up.
@@ -176,7 +197,7 @@ func (w *fastWorld) newPool(table *kernel.Table) *Pool {
 	w.t.Helper()
 	ports := map[bool]uint16{true: 20000, false: 21000}[table != nil]
 	pool, err := NewPool(Config{
-		Listen: UDP(46), Bind: netip.IPv4Unspecified(), MinPort: ports, MaxPort: ports + 999, Silence: 4 * time.Second, Symmetric: true,
+		Listen: UDP(46), Bind: netip.IPv4Unspecified(), MinPort: ports, MaxPort: ports + 999, Silence: 4 * time.Second, Cool: time.Hour, Symmetric: true,
 		Kernel: table, DSCP: 46, Fell: func(reason string) { w.mu.Lock(); defer w.mu.Unlock(); w.fell = append(w.fell, reason) },
 		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	})
@@ -189,7 +210,7 @@ func (w *fastWorld) newPool(table *kernel.Table) *Pool {
 
 func (w *fastWorld) connect() {
 	w.t.Helper()
-	side := Side{Address: netip.MustParseAddr("127.0.0.1"), Codecs: []Codec{PCMU, PCMA, G722, Opus}, EventPT: 101, InBand: true}
+	side := Side{Address: netip.MustParseAddr("127.0.0.1"), Codecs: []Codec{PCMU, PCMA, G722, Opus}, EventPT: 101, InBand: true, From: w.from}
 	var err error
 	if w.rep, w.caller, err = w.pool.OpenPair(side, side); err != nil {
 		w.t.Fatal(err)
@@ -214,9 +235,14 @@ func talk(n int, from, to *farEnd) (last []byte) {
 	return last
 }
 
-// descended talks until both directions are below.
+// descended talks until both directions are below, where they can be.
 func (w *fastWorld) descended() {
 	w.t.Helper()
+	if w.table == nil {
+		talk(settleAfter, w.a, w.b)
+		talk(settleAfter, w.b, w.a)
+		return
+	}
 	for range 25 {
 		talk(settleAfter, w.a, w.b)
 		talk(settleAfter, w.b, w.a)
@@ -239,7 +265,11 @@ func (w *fastWorld) descended() {
 // none says that no flow is left.
 func (w *fastWorld) none() {
 	w.t.Helper()
-	if n := w.table.Len(); n != 0 || w.pool.Below() != 0 {
-		w.t.Fatalf("%d flows left, %d directions below", n, w.pool.Below())
+	flows := 0
+	if w.table != nil {
+		flows = w.table.Len()
+	}
+	if flows != 0 || w.pool.Below() != 0 {
+		w.t.Fatalf("%d flows left, %d directions below", flows, w.pool.Below())
 	}
 }

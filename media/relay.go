@@ -72,12 +72,15 @@ func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
 		in.keep(now, from, b, true)
 		return
 	case foreign:
-		if what.kind == event { // gateways have been seen to send keys as a stream of their own
+		switch {
+		case what.kind != event:
+			in.tally.Suspect[suspectSSRC]++
+			in.keep(now, from, b, true)
+		case in.tooMany(now):
+			in.tally.Suspect[suspectRate]++
+		default: // gateways have been seen to send keys as a stream of their own
 			s.press(now, &h, b[:h.size+len(payload)])
-			return
 		}
-		in.tally.Suspect[suspectSSRC]++
-		in.keep(now, from, b, true)
 		return
 	}
 	if in.waiting.n > 0 {

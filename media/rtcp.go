@@ -164,15 +164,15 @@ func (s *Stream) control(now time.Time, b []byte, from netip.AddrPort) {
 func (s *Stream) learn(now time.Time, b []byte, from netip.AddrPort) {
 	in := &s.in
 	r := &in.reports
+	if from.Addr() != in.told.Addr() && from != in.reportsFrom {
+		in.tally.Rejected[rejectSource]++
+		return
+	}
 	if now.Sub(r.second) >= time.Second {
 		r.second, r.taken = now, 0
 	}
 	if r.taken++; r.taken > reportCap {
 		in.tally.Suspect[suspectRate]++
-		return
-	}
-	if from.Addr() != in.told.Addr() && from != in.reportsFrom {
-		in.tally.Rejected[rejectSource]++
 		return
 	}
 	b, ok := in.cipher.openReport(b)

@@ -152,6 +152,9 @@ func (e *Entry) fill(f *Flow, via uint64) {
 		s.Types[in&0x7f] = out & 0x7f
 	}
 	s.Seen, s.Last = f.Seen|1, e.t.monotonic(or(f.Last, now))
+	if !f.Second.IsZero() {
+		s.Since, s.Within = e.t.monotonic(f.Second), f.Within
+	}
 	s.InBurst, s.Timed = bit(f.InBurst), bit(f.Timed)
 	s.Transit, s.Quickest, s.Jitter16 = f.Transit, f.Quickest, f.Jitter16
 	atomic.StoreUint64(&s.Head, alive|life|uint64(f.Seq)<<32|uint64(f.Timestamp))
@@ -192,6 +195,7 @@ func (e *Entry) read(head uint64) Tally {
 		Seq:    uint16(head >> 32), Timestamp: uint32(head),
 		Reception: Reception{
 			Epoch: e.t.time(s.Epoch), Last: e.t.time(atomic.LoadUint64(&s.Last)), Seen: atomic.LoadUint64(&s.Seen),
+			Second: e.t.time(atomic.LoadUint64(&s.Since)), Within: atomic.LoadUint32(&s.Within),
 			InBurst: atomic.LoadUint32(&s.InBurst) != 0, Timed: atomic.LoadUint32(&s.Timed) != 0,
 			Transit: atomic.LoadInt32(&s.Transit), Quickest: atomic.LoadInt32(&s.Quickest), Jitter16: atomic.LoadInt32(&s.Jitter16),
 		},

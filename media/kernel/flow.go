@@ -95,6 +95,8 @@ type Reception struct {
 	Epoch    time.Time // transit times count from here; zero = now
 	Last     time.Time // when the newest packet came; zero = now
 	Seen     uint64    // which of the newest and the 63 before it came; bit 0 is the newest
+	Second   time.Time // when the second began that is counted for Rate; zero = none has
+	Within   uint32    // packets in it
 	InBurst  bool      // what left that window last had not come
 	Timed    bool      // the rest is valid; ticks of ClockRate
 	Transit  int32     // of the newest
