@@ -207,12 +207,22 @@ func banner(r *bridge.Record, now time.Time) Banner {
 	text := endings[r.Ending.Outcome]
 	switch r.Ending.Outcome {
 	case bridge.Completed:
-		talk := int(r.Talk(now) / time.Second)
-		text = fmt.Sprintf("Call ended, %d min %d s", talk/60, talk%60)
+		text = "Call ended" + spoken(r.Talk(now))
 	case bridge.Failed:
 		text = "Could not place the call (" + r.ID + ")"
 	}
 	return Banner{text, []string{}}
+}
+
+// spoken is a length of time as people say it, behind a comma.
+func spoken(d time.Duration) string {
+	switch minutes, seconds := int(d/time.Minute), int(d%time.Minute/time.Second); {
+	case minutes > 0:
+		return fmt.Sprintf(", %d min %d s", minutes, seconds)
+	case seconds > 0:
+		return fmt.Sprintf(", %d s", seconds)
+	}
+	return ""
 }
 
 func (s *Server) eventJSON(e *store.Envelope) Event {
