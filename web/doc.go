@@ -11,10 +11,10 @@
 //	page/settings.js  the pass-through number, its test, the caller id
 //	page/after.js     what is noted after a call
 //	page/recent.js    the list of calls
-//	page/details.js   what happened in a call, how it sounded, and what was said over SIP
+//	page/details.js   what happened in a call, and how it sounded
 //	page/plot.js      a leg's loss and jitter over time, drawn
 //	page/frame.js     the page around ours: one that speaks our messages, or a CRM's own interface
-//	page/wall.js      the wallboard for ops, by an API key
+//	page/wall.js      the wallboard for ops, by an API key; wall.text.js has its words
 //	page/text.js      every string, for translation
 //	page/embed/       dial.js for a CRM's pages; what speaks to HubSpot, and to Salesforce
 package web

@@ -33,7 +33,7 @@ sip: {listen: ["udp://127.0.0.1:0"]}
 media: {rtp_ports: 40000-40999}
 numbers: {default_region: US, allow: ["+1202555"]}
 trunks:
-  simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199"]}
+  simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199", "+12025550198"]}
 http: {listen: "127.0.0.1:0", frame_ancestors: [%s]}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
@@ -153,10 +153,14 @@ func node(t testing.TB, script string, env ...string) string {
 	if err != nil {
 		t.Fatalf("./test/run installs it: %v", err)
 	}
+	fonts, err := filepath.Abs("fonts.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	run := exec.CommandContext(ctx, "node", script)
-	run.Env = append(append(os.Environ(), "CHROMIUM="+browser), env...)
+	run.Env = append(append(os.Environ(), "CHROMIUM="+browser, "FONTCONFIG_FILE="+fonts), env...)
 	out, err := run.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)

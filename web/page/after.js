@@ -39,7 +39,7 @@ export const after = (call, act) => {
     call.talk_seconds ? mmss(call.talk_seconds) : null, call.cost && Number(call.cost.total) ? money(call.cost.currency, call.cost.total) : null]
   $('after').replaceChildren(
     make('div', { class: 'top' },
-      make('div', {}, make('h2', { id: 'after-h' }, text.outcomeH(call.contact_name ?? call.to_display)), make('p', { class: 'help' }, facts.filter(Boolean).join(' · '))),
+      make('div', {}, make('h2', { id: 'after-h' }, text.afterH(call.contact_name ?? call.to_display, call.reached_prospect)), make('p', { class: 'help' }, facts.filter(Boolean).join(' · '))),
       make('button', { type: 'button', onclick: async () => { saveNotes(); await saved; act.done() } }, text.done)),
     make('div', { class: 'choices', role: 'group', 'aria-label': text.outcomeLabel }, ...choices),
     make('label', { for: 'notes' }, text.notes), notes,

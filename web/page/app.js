@@ -6,7 +6,7 @@ import { dialer } from './dialer.js'
 import { around } from './frame.js'
 import { live } from './live.js'
 import { recent } from './recent.js'
-import { settings } from './settings.js'
+import { settings, untested } from './settings.js'
 import { text } from './text.js'
 
 // The server is the truth: what is kept here is what it last said.
@@ -31,7 +31,7 @@ const helpFor = (problem) => {
   switch (problem.code) {
     case 'rep_busy': return button(text.showCall, () => attempt(async () => take(await api.get(problem.active_call_id))))
     case 'pass_through_off': return button(text.turnOn, () => attempt(() => parts.settings.toggle()))
-    case 'no_pass_through_number': return button(text.setNumber, () => $('number').focus())
+    case 'no_pass_through_number': return button(text.setNumber, () => { $('settings-all').open = true; $('number').focus() })
     case 'number_not_verified': return button(text.testPhone, () => $('test').click())
   }
 }
@@ -55,8 +55,10 @@ const paint = () => {
   show($('dialer'), Boolean(number))
   show($('settings'), Boolean(rep))
   show($('recent'), Boolean(number))
+  show($('foot'), Boolean(rep))
   if (!rep) return
-  banner(call, !number ? text.setUpFirst : rep.pass_through.enabled ? text.ready(number) : text.off, act)
+  const ready = !number ? text.setUpFirst : untested(rep) ? text.testFirst : rep.pass_through.enabled ? text.ready(number) : text.off
+  banner(call, ready, act)
   parts.dialer.paint(rep, call)
   parts.settings.paint(rep)
   after(call?.status === 'ended' && call.kind === 'pass_through' ? call : null, { again, done, noted: (now) => { call = now } })

@@ -4,6 +4,7 @@ import { money, text } from './text.js'
 
 const letters = { 2: 'ABC', 3: 'DEF', 4: 'GHI', 5: 'JKL', 6: 'MNO', 7: 'PQRS', 8: 'TUV', 9: 'WXYZ', 0: '+' }
 const pauseBeforeQuote = 400
+const stages = { queued: 0, calling_rep: 0, awaiting_confirmation: 1, calling_prospect: 2, in_progress: 3 } // of the steps, which is under way
 
 // dialer is the number, its keys, the switch and Call. The page gives it act:
 // {call(to), digit(d), toggle(), rep()}.
@@ -16,6 +17,8 @@ export const dialer = (act) => {
     onclick: () => talking ? act.digit(d) : write(d),
   }, d, letters[d] ? ' ' : null, letters[d] ? make('small', {}, letters[d]) : null))
   $('keys').replaceChildren(...keys)
+  const steps = text.howItGoes.map((words) => make('li', {}, words))
+  $('steps').replaceChildren(...steps)
 
   const write = (d) => {
     const to = $('to')
@@ -65,6 +68,12 @@ export const dialer = (act) => {
       const why = rep.pass_through.enabled ? '' : text.off
       say($('off'), why)
       show($('off'), why !== '')
+      for (const [i, step] of steps.entries()) {
+        const stage = up ? stages[call.status] : -1
+        step.toggleAttribute('aria-current', i === stage)
+        if (i > stage) delete step.dataset.is
+        else step.dataset.is = i === stage ? 'now' : 'done'
+      }
       $('call').disabled = Boolean(up || why)
       say($('call'), up ? text.onCall : text.call)
     },

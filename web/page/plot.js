@@ -1,6 +1,6 @@
 import { text } from './text.js'
 
-const width = 320, height = 96, left = 34, bottom = 18, top = 8
+const width = 280, height = 96, left = 34, bottom = 18, top = 8
 const leastJitter = 10 // ms: what is less is not made to look like much
 const leastLoss = 0.01
 

@@ -18,16 +18,18 @@ export const recent = (again) => {
         open.setAttribute('aria-expanded', String(!detail.hidden))
         if (detail.hidden) return
         const [now, events] = await Promise.all([api.get(call.id), api.events(call.id)])
-        detail.replaceChildren(...await details(now, events.data))
+        detail.replaceChildren(...details(now, events.data, text.seen, [make('p', { class: 'help last' }, `${call.id} · `,
+          make('a', { href: `/wallboard#${call.id}`, target: '_blank' }, text.ladderLink))]))
       },
     }, text.details)
     const tone = call.outcome === 'completed' ? 'good' : /^(failed|prospect_unr|rep_)/.test(call.outcome) ? 'bad' : null
     const outcome = make('span', { class: tone }, call.outcome ? text.outcomes[call.outcome] ?? call.outcome : text.up)
     return make('li', {}, make('div', { class: 'line' },
       make('div', { class: 'what' }, make('b', {}, call.contact_name ?? call.to_display),
-        make('span', { class: 'help' }, outcome, call.talk_seconds ? ` ${mmss(call.talk_seconds)}` : '', ' · ', make('time', { datetime: call.created_at }, when(call.created_at)),
+        make('span', { class: 'help' }, outcome, call.outcome && call.talk_seconds ? ` ${mmss(call.talk_seconds)}` : '', ' · ', make('time', { datetime: call.created_at }, when(call.created_at)),
           call.contact_name ? ` · ${call.to_display}` : '', call.disposition ? ` · ${call.disposition}` : '')),
-      open, make('button', { type: 'button', 'aria-label': `${text.again} ${call.to_display}`, onclick: () => again(call) }, text.again)), detail)
+      make('div', { class: 'row' }, open,
+        call.outcome ? make('button', { type: 'button', 'aria-label': `${text.again} ${call.to_display}`, onclick: () => again(call) }, text.again) : null)), detail)
   }
 
   const put = (call, where) => {

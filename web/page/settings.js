@@ -2,11 +2,15 @@ import { $, make, say, show } from './dom.js'
 import { api } from './api.js'
 import { clock, text, when } from './text.js'
 
+// untested says that the rep must show that the phone is theirs before they call.
+export const untested = (rep) => !rep.pass_through.trusted && !rep.pass_through.verified_at
+
 // settings is the rep's own part of the settings. changed is called with the rep
 // as the server keeps it.
 export const settings = (changed) => {
   let rep, etag
   let verdict = '' // of the last test, until the number is another
+  let arranged // for which number the settings were opened, or closed, last
 
   const change = async (patch) => {
     const answer = await api.change(patch, etag)
@@ -52,6 +56,7 @@ export const settings = (changed) => {
     }
   })
   $('test').addEventListener('click', async () => {
+    $('settings-all').open = true
     judge(text.testing)
     try {
       await api.test()
@@ -67,12 +72,19 @@ export const settings = (changed) => {
     const first = !rep.pass_through.number
     say($('settings-h'), first ? text.setUpH : text.settingsH)
     for (const id of ['test-row', 'links']) show($(id), !first)
+    if (arranged !== rep.pass_through.number) { // once; then it is the rep's to open and close
+      arranged = rep.pass_through.number
+      $('settings-all').open = first || untested(rep)
+    }
     $('save').className = first ? 'go' : ''
     if (document.activeElement !== $('number')) $('number').value = shown()
     if (!$('number-help').textContent) say($('number-help'), text.numberHelp(text.example[rep.region] ?? '+1 415 555 0123'))
     const verified = rep.pass_through.verified_at
     say($('tested'), verdict || (verified ? text.verified(when(verified)) : text.unverified))
-    const ids = rep.allowed_caller_ids ?? []
+    say($('settings-now'), `${shown()}${verified ? ` · ${text.tested}` : ''}`)
+    $('test').className = untested(rep) ? 'go' : ''
+    const ids = rep.allowed_caller_ids
+    show($('caller-id-row'), !first && ids.length > 1)
     $('caller-id').replaceChildren(make('option', { value: '' }, text.anyCallerId),
       ...ids.map((id) => make('option', { value: id, selected: id === rep.caller_id }, id)))
     say($('who'), text.signedIn(rep.name))

@@ -1,6 +1,7 @@
 import { $, make, say, show } from './dom.js'
 import { details, table } from './details.js'
 import { clock, mmss, text } from './text.js'
+import { words } from './wall.text.js'
 
 const hour = 3600_000
 const trunksEvery = 5_000
@@ -21,9 +22,10 @@ const tile = (name, value) => make('div', {}, make('dt', {}, name), make('dd', {
 const open = async (id) => {
   try {
     const [call, events] = await Promise.all([`/v1/calls/${id}`, `/v1/calls/${id}/events`].map(async (path) => (await ask(path)).json()))
-    const ladder = async () => { try { return await (await ask(`/v1/calls/${id}/trace`, 'text/plain')).text() } catch (problem) { return problem.message } }
+    const ladder = await ask(`/v1/calls/${id}/trace`, 'text/plain').then((res) => res.text(), (problem) => problem.message)
     say($('detail-h'), `${call.to_display} · ${id}`)
-    $('detail-of').replaceChildren(...await details(call, events.data, ladder))
+    $('detail-of').replaceChildren(...details(call, events.data, words.seen, [
+      make('h3', {}, words.ladder), make('pre', { tabindex: '0', 'aria-label': words.ladder, role: 'region' }, ladder)]))
     show($('detail'), true)
     $('detail').focus()
   } catch (problem) {
@@ -31,7 +33,7 @@ const open = async (id) => {
   }
 }
 
-const stateOf = (c) => c.status === 'ended' ? make('span', { class: c.outcome === 'completed' ? 'good' : null }, c.outcome.replaceAll('_', ' ')) : text.statuses[c.status]
+const stateOf = (c) => c.status === 'ended' ? make('span', { class: c.outcome === 'completed' ? 'good' : null }, c.outcome.replaceAll('_', ' ')) : words.statuses[c.status]
 
 const row = (c, now) => [
   clock(c.created_at), c.rep_external_id ?? c.legs.rep.number, c.to_display, stateOf(c),
@@ -48,25 +50,26 @@ const paint = () => {
   const over = all.filter((c) => c.status === 'ended')
   const dialed = over.filter((c) => c.legs.prospect.dialed_at)
   const answered = dialed.filter((c) => c.reached_prospect).length
-  $('live').replaceChildren(tile(text.upNow, up.length), ...Object.entries(text.statuses).map(([s, name]) => tile(name, up.filter((c) => c.status === s).length)))
-  $('rates').replaceChildren(tile(text.endedCalls, over.length), tile(text.answerRate, dialed.length ? `${Math.round(100 * answered / dialed.length)} %` : '–'))
-  const reasons = Object.entries(Object.groupBy(over, (c) => c.reason)).map(([reason, list]) => [reason.replaceAll('_', ' '), String(list.length)]).toSorted((a, b) => b[1] - a[1])
-  $('hour').replaceChildren(reasons.length ? table(text.reasonHead, reasons) : make('p', { class: 'help' }, text.noneEnded))
+  $('live').replaceChildren(tile(words.upNow, up.length), ...Object.entries(words.statuses).map(([s, name]) => tile(name, up.filter((c) => c.status === s).length)))
+  $('rates').replaceChildren(tile(words.endedCalls, over.length), tile(words.answerRate, dialed.length ? `${Math.round(100 * answered / dialed.length)} %` : '–'))
+  const reasons = Object.entries(Object.groupBy(over, (c) => c.reason)).toSorted(([, a], [, b]) => b.length - a.length).map(([reason, { length }]) =>
+    [reason.replaceAll('_', ' '), String(length), make('meter', { min: 0, max: over.length, value: length, 'aria-label': words.share(reason) })])
+  $('hour').replaceChildren(reasons.length ? table(words.reasonHead, reasons) : make('p', { class: 'help' }, words.noneEnded))
   const shown = all.slice(0, listed)
   const listNow = shown.map((c) => `${c.id} ${c.sequence} ${c.status === 'ended' ? '' : Math.floor(now / 1000)}`).join()
   if (listNow === drawn) return // so that focus stays
   drawn = listNow
   const focused = document.activeElement?.dataset?.call
-  $('up').replaceChildren(shown.length ? make('div', { class: 'scroll' }, table(text.callsHead, shown.map((c) => row(c, now)))) : make('p', { class: 'help' }, text.noneUp))
+  $('up').replaceChildren(shown.length ? make('div', { class: 'scroll' }, table(words.callsHead, shown.map((c) => row(c, now)))) : make('p', { class: 'help' }, words.noneUp))
   if (focused) document.querySelector(`[data-call="${focused}"]`)?.focus()
 }
 
 const trunks = async () => {
   const { data } = await (await ask('/v1/trunks')).json()
-  $('trunks').replaceChildren(table(text.trunksHead, data.map((t) => {
+  $('trunks').replaceChildren(table(words.trunksHead, data.map((t) => {
     const { in_use: used, limit } = t.channels
-    return [t.name, make('span', { class: t.up ? 'good' : 'bad' }, t.draining ? text.draining : t.up ? text.trunkUp : text.trunkDown),
-      make('span', {}, limit ? make('meter', { min: 0, max: limit, value: used, high: 0.8 * limit, 'aria-label': text.channelsOf(t.name) }) : null, `${used} / ${limit || '∞'}`),
+    return [t.name, make('span', { class: t.up ? 'good' : 'bad' }, t.draining ? words.draining : t.up ? words.trunkUp : words.trunkDown),
+      make('span', {}, limit ? make('meter', { min: 0, max: limit, value: used, high: 0.8 * limit, 'aria-label': words.channelsOf(t.name) }) : null, `${used} / ${limit || '∞'}`),
       t.options_ms == null ? '–' : `${t.options_ms.toFixed(t.options_ms < 10 ? 1 : 0)} ms`]
   })))
   const down = data.filter((t) => !t.up).map((t) => t.name)
@@ -87,7 +90,7 @@ const past = async () => {
 // follow reads the event stream by fetch, for EventSource cannot send a key.
 const follow = async () => {
   const reader = (await ask('/v1/events?types=call.*', 'text/event-stream')).body.pipeThrough(new TextDecoderStream()).getReader()
-  say($('status'), text.live)
+  say($('status'), words.live)
   for (let rest = '';;) {
     const { value, done } = await reader.read()
     if (done) return
@@ -117,6 +120,7 @@ const start = async () => {
   for (const board of document.querySelectorAll('.board:not(#detail)')) show(board, true)
   paint()
   setInterval(paint, 1000)
+  if (location.hash) open(location.hash.slice(1)) // the rep's page leads here
   setInterval(() => trunks().catch((problem) => say($('alert'), problem.message)), trunksEvery)
   for (;;) {
     await follow().catch(() => {})

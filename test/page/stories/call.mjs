@@ -57,7 +57,7 @@ export default async () => {
   await until(page, '.timeline', 'The prospect answered')
   await until(page, '.timeline', 'Confirmed on the page')
   for (const side of ['your phone', 'the prospect']) {
-    const plot = page.getByRole('img', { name: `Heard from ${side}` })
+    const plot = page.getByRole('img', { name: `What came from ${side}` })
     assert.match(await plot.locator('desc').textContent(), /^Jitter [\d.]+ ms on average.*(lost|No packets)/)
     assert.ok(await plot.locator('.jitter').getAttribute('d'), 'the line of jitter')
   }

@@ -29,7 +29,7 @@ export default async () => {
   await state(page, '06-test-rings')
   await until(page, '#tested', 'we heard your 1')
   await page.reload()
-  await until(page, '#tested', 'we heard your 1')
+  await until(page, '#settings-now', '(202) 555-0111 · ✓ tested')
   await until(page, '#status', 'Ready. Your phone ••• 0111 rings first.')
   await state(page, '07-tested')
   await call(page, '+12025550100')

@@ -22,6 +22,7 @@ export default async () => {
   page = await open('dan')
   // Headless browsers have nobody to ask: that the page asks, and how, is all there is to see.
   await page.evaluate(() => { navigator.registerProtocolHandler = (...args) => { window.registered = args } })
+  await page.getByText('Settings › Calls').click()
   await page.getByRole('button', { name: 'Use for phone links' }).click()
   assert.deepEqual(await page.evaluate(() => window.registered), ['tel', `${base}/dial?to=%s`])
   await page.goto(`${base}/dial?to=${encodeURIComponent('tel:+1-202-555-0100')}`) // as the browser then opens them
