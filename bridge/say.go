@@ -38,8 +38,12 @@ func (c *call) note(e Event) {
 	c.apply(e)
 }
 
+// now is the time by the clock that showed placedAt, so that no call is longer or
+// shorter, or costs something else, because the machine's clock was set meanwhile.
+func (c *call) now() time.Time { return c.placedAt.Add(time.Since(c.placedAt)) }
+
 func (c *call) apply(e Event) {
-	e.ID, e.Call, e.Seq, e.At = NewID("evt"), c.id, c.record.Sequence+1, time.Now()
+	e.ID, e.Call, e.Seq, e.At = NewID("evt"), c.id, c.record.Sequence+1, c.now()
 	c.record.Apply(e)
 	c.unsaved = append(c.unsaved, e)
 }
@@ -186,5 +190,5 @@ func (c *call) finish(end End) {
 		err = c.keep(context.Background())
 		c.mu.Unlock()
 	}
-	c.log.Info("call ended", "outcome", ending.Outcome, "rep", c.asked.RepNumber, "to", c.asked.To, "dur", record.Talk(time.Now()), "err", end.Err)
+	c.log.Info("call ended", "outcome", ending.Outcome, "rep", c.asked.RepNumber, "to", c.asked.To, "dur", record.Talk(c.now()), "err", end.Err)
 }
