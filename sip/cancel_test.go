@@ -324,6 +324,37 @@ func TestInviteTimeout(t *testing.T) {
 	}, func(c *Config) { c.InviteTimeout = 8 * time.Second })
 }
 
+// An INVITE that was given up is not sent again after 20 s: arriving then it would ring
+// a telephone for nobody. One that has arrived before is still silenced.
+func TestUnwantedInviteFallsSilent(t *testing.T) {
+	for name, rings := range map[string]bool{"never heard": false, "heard late": true} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				call := invite()
+				call.Timeouts.Trying = 5 * time.Second
+				d := w.dial(call)
+				begin := time.Now()
+				var inv message
+				for _, at := range []time.Duration{0, 500, 1500, 3500, 7500, 15500} {
+					m, ok := w.receive(10 * time.Second)
+					if !ok || m.method() != "INVITE" || time.Since(begin) != at*time.Millisecond {
+						t.Fatalf("%q after %v", m.line, time.Since(begin))
+					}
+					inv = m
+				}
+				_ = d.fails()
+				w.silence(10 * time.Second)
+				if rings {
+					w.respond(inv, "180 Ringing", "callee")
+					w.refuseCancelled(inv)
+				}
+				w.silence(time.Minute)
+				w.wantEmpty()
+			})
+		})
+	}
+}
+
 func TestLate200AfterTimeout(t *testing.T) {
 	inBubble(t, func(w *world) {
 		call := invite()

@@ -12,6 +12,8 @@ import (
 type attempt struct {
 	req         *sipmsg.Request // as sent; never changed again
 	tx          *sipmsg.ClientTx
+	sent        time.Time
+	hushed      bool // it is not sent again
 	provisional bool // some 1xx came: a CANCEL may be sent (RFC 3261 §9.1)
 	cancelled   bool
 	final       bool     // its final response came, or will not be waited for
@@ -118,6 +120,7 @@ func (l *Leg) unreachable(err error) error {
 
 // await starts the clocks of an INVITE that has just left.
 func (l *Leg) await(a *attempt) {
+	a.sent = time.Now()
 	a.tx.OnRetransmission(l.e.stray)
 	l.e.async(func() { l.pump(a) })
 	l.e.sent(a.req)
@@ -261,7 +264,7 @@ func (l *Leg) instead(res *sipmsg.Response) bool {
 // lost handles a transaction that ended without a final response.
 func (l *Leg) lost(a *attempt, err error) {
 	switch {
-	case a.final:
+	case a.final, a.hushed:
 	case a.reoffer != nil:
 		l.reofferLost(a, err)
 	case errors.Is(err, sipmsg.ErrTransactionTimeout) && a.provisional:
@@ -296,10 +299,30 @@ func (l *Leg) wind() {
 		l.refuse(a, l.verdict)
 	case a.provisional:
 		l.cancel(a)
+	default: // the first response decides
+		l.after(time.Until(a.sent.Add(l.e.resendUnwanted())), func() { l.hush(a) })
 	}
-	// Otherwise the first response decides. The INVITE goes on being sent: one
-	// that has arrived is ringing a telephone that only a CANCEL will silence,
-	// and we may not send it before we have heard (RFC 3261 §9.1).
+}
+
+// resendUnwanted is how long after it first left an INVITE that nobody waits for any
+// more is sent again: one that has arrived is ringing a telephone that only a CANCEL
+// will silence, and we may not send it before we have heard (RFC 3261 §9.1); but one
+// that arrives so late would ring a telephone by itself.
+func (e *Endpoint) resendUnwanted() time.Duration { return 40 * e.t1() }
+
+// hush ends the repetition of an INVITE. Should it be answered all the same, the answer
+// finds it as a stray.
+func (l *Leg) hush(a *attempt) {
+	if a.provisional || a.final {
+		return
+	}
+	a.hushed = true
+	a.tx.Terminate()
+	l.after(time.Until(a.sent.Add(l.e.transactionLife())), func() {
+		if !a.provisional {
+			l.abandon(a)
+		}
+	})
 }
 
 // cancel sends a CANCEL and waits for the INVITE's final response, for 64*T1 at

@@ -14,6 +14,7 @@ const (
 	atOnce   = 200 * time.Millisecond // beside what the path takes
 	hangsUp  = 5 * time.Second        // L1
 	lifetime = 32 * time.Second       // 64*T1, RFC 3261 §17.1.1.2
+	resent   = 20 * time.Second       // S7
 )
 
 // Checked is one call that is over and off the wire.
@@ -131,7 +132,7 @@ func (c *Checked) checkFate(d *Dialog, ended time.Time, say func(string, ...any)
 			if !known && len(invites) > 1 && !invited(m.CSeq-1) {
 				say("S2: %s was sent INVITE %d, and nobody had asked for it", d.Number, m.CSeq)
 			}
-			if m.At.Sub(first) > lifetime {
+			if m.At.Sub(first) > resent {
 				say("S7: the INVITE to %s was repeated after %v", d.Number, m.At.Sub(first))
 			}
 		case !m.Out && m.Method == "INVITE" && m.Code >= 300 && !m.Lost:
