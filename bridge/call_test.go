@@ -48,6 +48,7 @@ type far struct {
 	err     error                              // instead of an answer
 	never   bool                               // rings until it is given up
 	silent  bool                               // does not ring before that
+	early   bool                               // … but its network can be heard
 	panics  bool                               // a bug of ours
 	answer  string                             // "" = one that can be used
 	again   func(offer string) ([]byte, error) // to what it is offered later
@@ -150,6 +151,9 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 	if !f.silent {
 		inv.OnProgress(sip.Progress{Code: 180, Text: "Ringing"})
 	}
+	if f.early {
+		inv.OnProgress(sip.Progress{Code: 183, Text: "Session Progress", SDP: f.describe()})
+	}
 	wait := f.rings
 	if f.never {
 		wait = inv.Timeouts.Ring
@@ -168,8 +172,7 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 	l := &fakeLeg{over: inv.Over, reanswer: f.again}
 	f.reoffer = inv.Reoffer
 	l.ctx, l.down = context.WithCancelCause(context.Background())
-	l.answer = []byte("v=0\r\no=- 1 1 IN IP4 " + f.addr.Addr().String() + "\r\ns=-\r\nc=IN IP4 " + f.addr.Addr().String() +
-		"\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n")
+	l.answer = f.describe()
 	if f.answer != "" {
 		l.answer = []byte(f.answer)
 	}
@@ -177,6 +180,12 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 	f.leg = l
 	w.mu.Unlock()
 	return l, nil
+}
+
+// describe is the far end's session description.
+func (f *far) describe() []byte {
+	return []byte("v=0\r\no=- 1 1 IN IP4 " + f.addr.Addr().String() + "\r\ns=-\r\nc=IN IP4 " + f.addr.Addr().String() +
+		"\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n")
 }
 
 func (w *world) Reserve(trunks ...string) (func(), error) {

@@ -208,7 +208,7 @@ func (c *call) hearken(ctx context.Context, side Side, sound *media.Stream) {
 // toldByNetwork reports whether the rep heard the prospect's own network refuse
 // the call: what we would say of it would be said twice.
 func (c *call) toldByNetwork(end End) bool {
-	if end.Side != Prospect || end.Hangup == nil || end.Hangup.SIPCode < 300 {
+	if end.Side != Prospect || end.Hangup == nil || end.Hangup.SIPCode < 300 && end.Signal == dtmf.SignalNone {
 		return false
 	}
 	select {

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"tandem/dtmf"
 	"tandem/media"
 	"tandem/sip"
 )
@@ -28,7 +29,7 @@ func (c *call) hunt(ctx context.Context, side Side, inv sip.Invite, sound *media
 		if failed == nil {
 			return leg, end
 		}
-		end = new(refused(side, failed.err, failed.rang))
+		end = new(refused(side, failed.err, failed.rang, failed.said))
 		if attempt == maxAttempts || ctx.Err() != nil || !time.Now().Before(giveUp) || !failed.elsewhere() || !c.nextTrunk(side) {
 			c.legOver(side, *end)
 			return nil, end
@@ -45,6 +46,7 @@ func (c *call) hunt(ctx context.Context, side Side, inv sip.Invite, sound *media
 type failure struct {
 	err  error
 	rang bool
+	said dtmf.Signal
 }
 
 // elsewhere reports whether another trunk may be tried after it.
@@ -68,9 +70,10 @@ func (c *call) attempt(ctx context.Context, side Side, route Route, attempt int,
 	c.over = append(c.over, over)
 	inv.Trunk, inv.From, inv.Offer, inv.Instead = route.Trunk, route.show(c.asked.CallerID), sound.Offer(), sound.Instead
 	inv.Over = sync.OnceFunc(func() { close(over) })
+	ctx, said := c.untilBusy(ctx, side, sound)
 	leg, rang, err := c.dial(ctx, side, inv, sound)
-	if err != nil {
-		return nil, &failure{err, rang}, nil
+	if said := said(); err != nil {
+		return nil, &failure{err, rang, said}, nil
 	}
 	return leg, nil, nil
 }

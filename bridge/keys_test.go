@@ -12,7 +12,7 @@ import (
 	"tandem/dtmf"
 )
 
-// line is what the rep's phone sends, 20 ms at a time.
+// line is what a phone sends, 20 ms at a time.
 type line struct {
 	w      *world
 	conn   *conn
@@ -22,11 +22,15 @@ type line struct {
 	loss   float64
 }
 
-func (w *world) line() *line {
+// line is the rep's.
+func (w *world) line() *line { return w.lineOf(repNumber, "10.0.0.1:20000") }
+
+// lineOf is that of a number's phone, which sends to this socket of ours.
+func (w *world) lineOf(number, to string) *line {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	c := w.conns[netip.MustParseAddrPort("10.0.0.1:20000")]
-	c.from = w.far[repNumber].addr
+	c := w.conns[netip.MustParseAddrPort(to)]
+	c.from = w.far[number].addr
 	return &line{w: w, conn: c, seq: 100, ts: uint32(time.Now().UnixMilli() * 8), random: rand.New(rand.NewPCG(1, 1))}
 }
 
@@ -35,8 +39,12 @@ func (l *line) packet(pt byte, ts uint32, payload []byte) {
 	b := binary.BigEndian.AppendUint16([]byte{0x80, pt}, l.seq)
 	b = binary.BigEndian.AppendUint32(b, ts)
 	l.seq++
-	if l.random.Float64() >= l.loss {
-		l.conn.in <- append(binary.BigEndian.AppendUint32(b, 7), payload...)
+	if l.random.Float64() < l.loss {
+		return
+	}
+	select {
+	case l.conn.in <- append(binary.BigEndian.AppendUint32(b, 7), payload...):
+	case <-l.conn.gone: // the call is over
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"tandem/dtmf"
 	"tandem/media"
 	"tandem/sip"
 )
@@ -75,23 +76,33 @@ func byClass(code int) verdict {
 	}
 }
 
-// judge reads a *sip.Error. rang says that the far end rang before.
-func judge(e *sip.Error, rang bool) verdict {
-	switch {
-	case errors.Is(e.Err, sip.ErrNoAnswer):
-		return noAnswer
-	case errors.Is(e.Err, sip.ErrNoResponse), errors.Is(e.Err, sip.ErrNoProgress):
-		return timedOut
-	case e.Code == 0:
-		return trunkFailed
-	}
+// bySignal is the meaning of what a network says by tones. It decides over the SIP
+// code, which may be any that stands for "no", and over a time-out.
+var bySignal = map[dtmf.Signal]verdict{
+	dtmf.SignalBusy:      busy,
+	dtmf.SignalFastBusy:  congestion,
+	dtmf.SignalInvalid:   invalid,
+	dtmf.SignalNoCircuit: congestion,
+}
+
+// judge reads a *sip.Error. rang says that the far end rang before, said what was
+// heard of its network.
+func judge(e *sip.Error, rang bool, said dtmf.Signal) verdict {
 	if q850, ok := e.Reason.Q850(); ok {
 		if v, ok := byQ850[q850]; ok {
 			return v
 		}
 	}
-	if e.Code == 408 && rang {
+	if v, ok := bySignal[said]; ok {
+		return v
+	}
+	switch {
+	case errors.Is(e.Err, sip.ErrNoAnswer), e.Code == 408 && rang:
 		return noAnswer
+	case errors.Is(e.Err, sip.ErrNoResponse), errors.Is(e.Err, sip.ErrNoProgress):
+		return timedOut
+	case e.Code == 0:
+		return trunkFailed
 	}
 	if v, ok := byCode[e.Code]; ok {
 		return v
@@ -100,7 +111,7 @@ func judge(e *sip.Error, rang bool) verdict {
 }
 
 // refused turns what Dial returned, other than an answer, into the End of a call.
-func refused(side Side, err error, rang bool) End {
+func refused(side Side, err error, rang bool, said dtmf.Signal) End {
 	var end End
 	if errors.As(err, &end) {
 		return end // somebody ended the call while it rang
@@ -114,7 +125,7 @@ func refused(side Side, err error, rang bool) End {
 		return End{Reason: ReasonInternalError, By: BySystem, Side: side, Err: err,
 			Hangup: &Hangup{Cause: CauseError}}
 	}
-	v := judge(failure, rang)
+	v := judge(failure, rang, said)
 	hangup := &Hangup{Cause: v.cause, SIPCode: failure.Code, Text: failure.Text}
 	if q850, ok := failure.Reason.Q850(); ok {
 		hangup.Q850 = q850
@@ -126,7 +137,7 @@ func refused(side Side, err error, rang bool) End {
 		hangup.Text = failure.Err.Error()
 	}
 	hangup.Text = blaming(sip.FaultOf(err), hangup.Text)
-	return End{Reason: v.of(side), By: v.by(side), Side: side, Hangup: hangup, Err: err}
+	return End{Reason: v.of(side), By: v.by(side), Side: side, Hangup: hangup, Signal: said, Err: err}
 }
 
 func (v verdict) of(side Side) Reason {

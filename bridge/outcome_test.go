@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"testing"
 
+	"tandem/dtmf"
 	"tandem/media"
 	"tandem/sip"
 )
@@ -59,7 +60,7 @@ func TestRefusalsHaveTheirReason(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rep, prospect := refused(Rep, tt.err, tt.rang), refused(Prospect, tt.err, tt.rang)
+			rep, prospect := refused(Rep, tt.err, tt.rang, dtmf.SignalNone), refused(Prospect, tt.err, tt.rang, dtmf.SignalNone)
 			if rep.Reason != tt.rep || prospect.Reason != tt.prospect {
 				t.Errorf("rep %s, prospect %s; want %s, %s", rep.Reason, prospect.Reason, tt.rep, tt.prospect)
 			}
@@ -77,7 +78,7 @@ func TestRefusalsHaveTheirReason(t *testing.T) {
 func TestWhoEndsACallSaysSoByItsCause(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(End{Reason: ReasonCanceledByAPI, By: ByAPI})
-	if got := refused(Rep, context.Cause(ctx), false); got.Reason != ReasonCanceledByAPI || got.By != ByAPI {
+	if got := refused(Rep, context.Cause(ctx), false, dtmf.SignalNone); got.Reason != ReasonCanceledByAPI || got.By != ByAPI {
 		t.Errorf("Dial's error became %v", got)
 	}
 	if got := causeOf(ctx); got.Reason != ReasonCanceledByAPI {
@@ -131,7 +132,7 @@ func TestUnusableAnswers(t *testing.T) {
 // TestRepGoneBeforeTheInvite: the guard that keeps the prospect's INVITE from
 // leaving may be the first to know that the rep hung up.
 func TestRepGoneBeforeTheInvite(t *testing.T) {
-	end := refused(Prospect, fmt.Errorf("invite: %w", &sip.Ended{By: sip.Peer}), false)
+	end := refused(Prospect, fmt.Errorf("invite: %w", &sip.Ended{By: sip.Peer}), false, dtmf.SignalNone)
 	if named := end.or(ReasonRepGone); named.Reason != ReasonRepGone || named.By != ByRep || named.Reason.outcome(false) != Canceled {
 		t.Errorf("%+v", named)
 	}

@@ -1,6 +1,10 @@
 package bridge
 
-import "time"
+import (
+	"time"
+
+	"tandem/dtmf"
+)
 
 // Reason is the fine cause of an ending.
 type Reason string
@@ -116,6 +120,7 @@ type End struct {
 
 	Press     *KeyPress     // the key that ended it
 	Voicemail time.Duration // a machine answered after so long of ringing, and beeped
+	Signal    dtmf.Signal   // what the prospect's network said by tones
 }
 
 func (e End) Error() string {

@@ -44,7 +44,7 @@ func (c *call) turn(ctx context.Context, trunk string) *End {
 	defer cancel()
 	defer time.AfterFunc(keepSoon, c.settled).Stop() // who waits longer is not kept waiting for the news
 	if err := c.Trunks.Turn(ctx, trunk); err != nil {
-		end := refused("", err, false)
+		end := refused("", err, false, dtmf.SignalNone)
 		return &end
 	}
 	return nil

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"tandem/dtmf"
 )
 
 // early is a call whose prospect speaks before anything was said of where from.
@@ -55,6 +57,31 @@ func TestEarlySoundWithoutDescription(t *testing.T) {
 			t.Fatalf("%d packets came through, of 6", len(got))
 		}
 		wantLine(t, got)
+	})
+}
+
+// TestANetworkIsListenedTo: a busy tone in the early media is told, once, and the
+// other leg hears all of it.
+func TestANetworkIsListenedTo(t *testing.T) {
+	early(t, func(w *world, s *Stream, jane *phone) {
+		if err := s.Accept(jane.sdp()); err != nil {
+			t.Fatal(err)
+		}
+		heard, stop := s.Network()
+		tone := synthesise(tone{500 * time.Millisecond, -19, []float64{425}}, tone{500 * time.Millisecond, 0, nil}).samples
+		for at := range 450 {
+			payload := PCMU.encode(nil, tone[at%50*frameSamples:][:frameSamples])
+			jane.packet(0, jane.ts, payload)
+			jane.ts += frameSamples
+			<-time.After(frameTime)
+		}
+		if n := len(heard); n != 1 || <-heard != dtmf.SignalBusy {
+			t.Errorf("%d signals, want one that is busy", n)
+		}
+		if n := len(w.ana.heard()); n != 450 {
+			t.Errorf("%d packets came through, of 450", n)
+		}
+		stop()
 	})
 }
 

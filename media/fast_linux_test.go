@@ -144,11 +144,12 @@ func TestChangesTakeItUpAtOnce(t *testing.T) {
 			<-w.until(func() bool { return w.pool.Below() == 1 })
 			return nil
 		}, 1},
-		"ear for tones": {func(w *fastWorld) error { w.rep.Listen(); return nil }, 0}, // what goes to it may come back
-		"part":          {func(w *fastWorld) error { w.part(); return nil }, 0},
-		"rep ends":      {func(w *fastWorld) error { w.rep.Close(); return nil }, 0},
-		"prospect ends": {func(w *fastWorld) error { w.caller.Close(); return nil }, 0},
-		"shutdown":      {func(w *fastWorld) error { return w.pool.Close() }, 0},
+		"ear for tones":       {func(w *fastWorld) error { w.rep.Listen(); return nil }, 0}, // what goes to it may come back
+		"ear for the network": {func(w *fastWorld) error { w.caller.Network(); return nil }, 1},
+		"part":                {func(w *fastWorld) error { w.part(); return nil }, 0},
+		"rep ends":            {func(w *fastWorld) error { w.rep.Close(); return nil }, 0},
+		"prospect ends":       {func(w *fastWorld) error { w.caller.Close(); return nil }, 0},
+		"shutdown":            {func(w *fastWorld) error { return w.pool.Close() }, 0},
 	}
 	fast(t, func(w *fastWorld) {
 		for name, c := range changes {

@@ -39,6 +39,7 @@ type inbound struct {
 	second   time.Time      // when it began …
 	taken    int            // … and how many were taken since
 	machine  *Machine       // nil = nobody asks
+	network  *network       // likewise
 	ears     []ear
 	begun    bool
 	sounded  bool    // there was more than silence in it

@@ -42,7 +42,7 @@ func (m *Machine) Opening() float64 {
 // listen gives sound to who asked for it.
 func (in *inbound) listen(now time.Time, ts uint32, codec Codec, payload []byte) {
 	keys := in.needsTones(in.s.peer.Load())
-	if !keys && in.machine == nil {
+	if !keys && in.machine == nil && in.network == nil {
 		return
 	}
 	in.samples = codec.Decode(in.samples[:0], payload)
@@ -54,6 +54,9 @@ func (in *inbound) listen(now time.Time, ts uint32, codec Codec, payload []byte)
 	}
 	if in.machine != nil && in.machine.ear.Audio(in.samples) {
 		close(in.machine.beep)
+	}
+	if in.network != nil {
+		in.network.listen(ts, in.samples)
 	}
 }
 
