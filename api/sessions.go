@@ -60,6 +60,7 @@ var signInPage = template.Must(template.New("signin").Funcs(template.FuncMap{
 {{if .}}<h1>Open your dialer on this device?</h1>
 <p class="field">You stay signed in here for {{hours}} hours. The link works once.</p>
 <form method="post" action="/signin"><input type="hidden" name="token" value="{{.}}"><button class="go wide" autofocus>Open</button></form>
+<script src="/app/signin.js" defer></script>
 {{else}}<h1>This link does not work any more</h1>
 <p>It was used already, or is too old. Ask for a new one where this came from, or open Tandem from your CRM.</p>
 {{end}}</section></main></html>
@@ -69,7 +70,7 @@ var signInPage = template.Must(template.New("signin").Funcs(template.FuncMap{
 func showSignIn(w http.ResponseWriter, status int, token string) error {
 	head := w.Header()
 	head.Set("Content-Type", "text/html; charset=utf-8")
-	head.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'") // in a frame the token comes by a message
+	head.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'") // in a frame the token comes by a message
 	head.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
 	return signInPage.Execute(w, token)

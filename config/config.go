@@ -206,6 +206,7 @@ type HTTP struct {
 	CORSOrigins    []string  `key:"cors_origins" doc:"browsers of your CRM"`
 	RateLimit      RateLimit `key:"rate_limit" doc:"writes, per API key"`
 	FrameAncestors []string  `key:"frame_ancestors" doc:"pages that may embed the dialer"`
+	SignInURL      string    `key:"sign_in_url" form:"^(https?://[^\\s\"'<>]+)?$" doc:"of your backend, which sends a rep it knows on to a sign-in link"`
 }
 
 // RateLimit is a token bucket.

@@ -14,6 +14,7 @@
 //	page/details.js   what happened in a call, and how it sounded
 //	page/plot.js      a leg's loss and jitter over time, drawn
 //	page/frame.js     the page around ours: one that speaks our messages, or a CRM's own interface
+//	page/signin.js    on the page of a sign-in link, for a window that ours opened
 //	page/wall.js      the wallboard for ops, by an API key; wall.text.js has its words
 //	page/text.js      every string, for translation
 //	page/embed/       dial.js for a CRM's pages; what speaks to HubSpot, and to Salesforce

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -22,13 +23,15 @@ var files embed.FS
 // Config is what the page must know of its surroundings.
 type Config struct {
 	FrameAncestors []string // origins of pages that may embed it, e.g. https://app.hubspot.com; none = nobody
+	SignInURL      string   // of the CRM's backend, which sends a rep it knows on to a sign-in link; "" = none
 }
 
 // asset is one file as it is served.
 type asset struct {
-	name string // with the ending that tells what it is
-	body []byte
-	etag string
+	name   string // with the ending that tells what it is
+	body   []byte
+	packed []byte // by gzip
+	etag   string
 }
 
 // Handler serves the page. It is safe for concurrent use.
@@ -71,6 +74,8 @@ func New(cfg Config) (*Handler, error) {
 	h := &Handler{assets: make(map[string]asset)}
 	h.policy = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors " + ancestors
 	h.salesforce = strings.Join(append([]string{h.policy + "; script-src 'self'"}, scriptsOf(cfg.FrameAncestors)...), " ")
+	told := strings.NewReplacer( // what the page is told: who may frame it and speak to it, and where a rep signs in
+		"{{parents}}", html.EscapeString(strings.Join(cfg.FrameAncestors, " ")), "{{sign-in}}", html.EscapeString(cfg.SignInURL))
 	err := fs.WalkDir(files, "page", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -79,15 +84,15 @@ func New(cfg Config) (*Handler, error) {
 		if err != nil {
 			return err
 		}
-		if path.Ext(name) == ".html" { // the page's own origin check of messages from a frame around it
-			body = bytes.ReplaceAll(body, []byte("{{parents}}"), []byte(html.EscapeString(strings.Join(cfg.FrameAncestors, " "))))
+		if path.Ext(name) == ".html" {
+			body = []byte(told.Replace(string(body)))
 		}
 		sum := sha256.Sum256(body)
 		at := "/app/" + strings.TrimPrefix(name, "page/")
 		if embed, is := strings.CutPrefix(name, "page/embed/"); is {
 			at = "/embed/" + embed
 		}
-		h.assets[at] = asset{path.Base(name), body, `"` + hex.EncodeToString(sum[:8]) + `"`}
+		h.assets[at] = asset{path.Base(name), body, pack(body), `"` + hex.EncodeToString(sum[:8]) + `"`}
 		return nil
 	})
 	if err != nil {
@@ -97,6 +102,15 @@ func New(cfg Config) (*Handler, error) {
 		h.assets[at] = h.assets["/app/"+name]
 	}
 	return h, nil
+}
+
+// pack is b by gzip.
+func pack(b []byte) []byte {
+	var out bytes.Buffer
+	w, _ := gzip.NewWriterLevel(&out, gzip.BestCompression) // a level that there is
+	_, _ = w.Write(b)                                       // a Buffer takes all
+	_ = w.Close()
+	return out.Bytes()
 }
 
 // Paths are the patterns, for http.ServeMux, of all that Handler serves.
@@ -121,5 +135,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	head.Set("X-Content-Type-Options", "nosniff")
 	head.Set("Cache-Control", "no-cache") // asked for again each time, and answered 304
 	head.Set("ETag", found.etag)
-	http.ServeContent(w, r, found.name, time.Time{}, bytes.NewReader(found.body))
+	head.Set("Vary", "Accept-Encoding")
+	body := found.body
+	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		body = found.packed
+		head.Set("Content-Encoding", "gzip")
+		head.Set("ETag", strings.TrimSuffix(found.etag, `"`)+`-gzip"`)
+	}
+	http.ServeContent(w, r, found.name, time.Time{}, bytes.NewReader(body))
 }

@@ -30,7 +30,7 @@ func (a *App) openHTTP(context.Context) error {
 	sender := api.NewSender(api.SenderConfig{Server: a.api, Timeout: a.cfg.Webhooks.Timeout,
 		DisableAfter: a.cfg.Webhooks.DisableAfter, Private: a.cfg.Webhooks.AllowPrivateNetworks, Log: a.log})
 	a.later(func() error { sender.Close(); return nil })
-	page, err := web.New(web.Config{FrameAncestors: a.cfg.HTTP.FrameAncestors})
+	page, err := web.New(web.Config{FrameAncestors: a.cfg.HTTP.FrameAncestors, SignInURL: a.cfg.HTTP.SignInURL})
 	if err != nil {
 		return err
 	}

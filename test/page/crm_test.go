@@ -3,13 +3,15 @@ package page
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"html/template"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
-	"strings"
 	"testing"
 
 	"tandem/cmd/app"
@@ -55,6 +57,7 @@ func newCRM(t *testing.T) *crm {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	mux.HandleFunc("POST /tandem-token", c.token)
+	mux.HandleFunc("GET /sign-in", c.signIn)
 	server := &http.Server{Handler: mux}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
@@ -93,25 +96,53 @@ func (c *crm) page(name string) http.HandlerFunc {
 	}
 }
 
-// token is what a CRM's backend does for its rep who is signed in there.
-func (c *crm) token(w http.ResponseWriter, r *http.Request) {
-	rep := "eva"
-	if strings.HasSuffix(r.Referer(), "/messages.html") {
-		rep = "mia"
-	}
+// session asks tandem for a rep's.
+func (c *crm) session(rep string) (answer []byte, err error) {
 	req, err := http.NewRequest("POST", c.tandem+"/v1/reps/ext:"+rep+"/sessions", nil)
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+c.key)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		return nil, errors.New(res.Status)
+	}
+	return io.ReadAll(res.Body)
+}
+
+// signedIn is who uses each page.
+var signedIn = map[string]string{"/": "eva", "/messages.html": "mia", "/salesforce.html": "sal"}
+
+// token is what a CRM's backend does for its rep who is signed in there.
+func (c *crm) token(w http.ResponseWriter, r *http.Request) {
+	from, err := url.Parse(r.Referer())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answer, err := c.session(signedIn[from.Path])
+	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
 	}
-	defer res.Body.Close()
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(res.StatusCode)
-	_, _ = io.Copy(w, res.Body)
+	_, _ = w.Write(answer)
+}
+
+// signIn is http.sign_in_url: whoever comes is signed in here, as hal.
+func (c *crm) signIn(w http.ResponseWriter, r *http.Request) {
+	answer, err := c.session("hal")
+	var link struct{ URL string }
+	if err == nil {
+		err = json.Unmarshal(answer, &link)
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	http.Redirect(w, r, link.URL, http.StatusSeeOther)
 }

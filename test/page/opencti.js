@@ -25,6 +25,6 @@
     window.parent.postMessage({ opencti: method, args, id }, org)
   }
   const opencti = { onClickToDial: (args) => { listener = args.listener } }
-  for (const method of ['enableClickToDial', 'disableClickToDial', 'saveLog', 'setSoftphonePanelVisibility', 'refreshView']) opencti[method] = ask(method)
+  for (const method of ['enableClickToDial', 'disableClickToDial', 'runApex', 'saveLog', 'setSoftphonePanelVisibility', 'refreshView']) opencti[method] = ask(method)
   window.sforce = { opencti }
 })()

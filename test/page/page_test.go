@@ -34,13 +34,14 @@ media: {rtp_ports: 40000-40999}
 numbers: {default_region: US, allow: ["+1202555"]}
 trunks:
   simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199", "+12025550198"]}
-http: {listen: "127.0.0.1:0", frame_ancestors: [%s]}
+http: {listen: "127.0.0.1:0", frame_ancestors: [%s], sign_in_url: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
 `
 
-// start makes a tandem with a simulated trunk. stop has it drain first.
-func start(t testing.TB, ancestors []string, speed float64) (a *app.App, stop func(ctx context.Context) error) {
+// start makes a tandem with a simulated trunk, whose page ancestors may frame, and
+// whose reps sign in at signIn. stop has it drain first.
+func start(t testing.TB, ancestors []string, signIn string, speed float64) (a *app.App, stop func(ctx context.Context) error) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -53,7 +54,7 @@ func start(t testing.TB, ancestors []string, speed float64) (a *app.App, stop fu
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = trunk.Close() })
-	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), `"`+strings.Join(ancestors, `", "`)+`"`, filepath.Join(t.TempDir(), "t.db"))
+	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), `"`+strings.Join(ancestors, `", "`)+`"`, signIn, filepath.Join(t.TempDir(), "t.db"))
 	cfg, problems := config.Read("the test's configuration", text, nil)
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
@@ -180,7 +181,7 @@ func screens(t *testing.T) string {
 // somebody who cannot see it is told.
 func TestEveryStateOfThePage(t *testing.T) {
 	crm := newCRM(t)
-	a, stop := start(t, []string{crm.origin, crm.org}, 1)
+	a, stop := start(t, []string{crm.origin, crm.org}, crm.origin+"/sign-in", 1)
 	crm.serve(t, a, stop)
 	t.Log(drive(t, a, "drive.mjs", "CRM="+crm.origin, "ORG="+crm.org, "SCREENS="+screens(t), "STORY="+*story,
 		"LINKS="+links(t, a, "ana", "ben", "dan", "dark", "dee", "din", "dot", "eva", "hal", "large", "mia", "narrow", "net", "rob", "sal", "tom")))
@@ -189,7 +190,7 @@ func TestEveryStateOfThePage(t *testing.T) {
 // BenchmarkPage prints what the page weighs, when it is first painted, and how
 // long after an event the alert says it.
 func BenchmarkPage(b *testing.B) {
-	a, _ := start(b, []string{"http://localhost:1"}, 4)
+	a, _ := start(b, []string{"http://localhost:1"}, "", 4)
 	var measured struct {
 		Weight          int
 		Paint, P50, P95 float64

@@ -19,10 +19,25 @@ let unfollow = () => {} // ends the stream of events
 const attempt = async (what) => {
   parts.dialer.refuse(null)
   try {
-    return await what()
+    return await renewing(what)
   } catch (problem) {
     if (problem.status === 401) return signedOut()
     parts.dialer.refuse(problem, helpFor(problem))
+  }
+}
+
+// renew begins a session with the token that whoever is around the page has to give.
+let renewal // that is under way
+const renew = () => renewal ??= parent.token().then((token) => token && api.enter(token).then(() => true))
+  .catch(() => false).finally(() => { renewal = null })
+
+// renewing does what needs a session; where that is over, again with a new one.
+const renewing = async (what) => {
+  try {
+    return await what()
+  } catch (problem) {
+    if (problem.status !== 401 || !await renew()) throw problem
+    return what()
   }
 }
 
@@ -92,14 +107,17 @@ const take = (news) => {
   paint()
 }
 
-// nobody shows how to sign in: within another page by a pasted link, for links
-// open in the browser's own tabs.
+const framed = window.parent !== window
+const signInURL = document.querySelector('meta[name="tandem-sign-in"]').content
+
+// nobody shows how to sign in: at the CRM's backend, if there is an address for
+// that, and within another page by a pasted link, for links open in tabs of their own.
 const nobody = () => {
-  const framed = window.parent !== window
-  say($('sign-in-how'), framed ? text.signInFrame : text.signInPage)
+  say($('sign-in-how'), signInURL ? text.signInThere : framed ? text.signInFrame : text.signInPage)
+  show($('sign-in-go'), Boolean(signInURL))
   show($('link-form'), framed)
   show($('sign-in'), true)
-  parent.signIn()
+  parent.out()
 }
 
 const signedOut = () => {
@@ -107,14 +125,14 @@ const signedOut = () => {
   rep = null
   paint()
   nobody()
-  say($('status'), '')
+  banner(null, '', act)
   say($('alert'), text.signedOut)
 }
 
 // refresh reads everything again: at the start, and when news may have been missed.
 const refresh = async () => {
   try {
-    await parts.settings.reload()
+    await renewing(parts.settings.reload)
     const up = rep.active_call_id ?? (call && call.status !== 'ended' ? call.id : null)
     if (up) take(await api.get(up))
   } catch (problem) {
@@ -129,21 +147,36 @@ document.addEventListener('keydown', (e) => {
   say($('status'), text.sure)
 })
 
-$('link-form').addEventListener('submit', async (e) => {
-  e.preventDefault()
-  const pasted = $('sign-in-link').value.trim()
+const enter = async (token) => {
   try {
-    await api.enter(new URLSearchParams(pasted.split('?')[1]).get('token') ?? pasted)
-    start()
+    await api.enter(token)
+    await start()
   } catch (problem) {
     say($('sign-in-bad'), problem.message)
   }
+}
+
+// A page within another cannot be left for the backend's: that opens beside it, and
+// the link's page gives the token back.
+$('sign-in-go').addEventListener('click', () => {
+  if (!framed) return location.assign(signInURL)
+  const beside = window.open(signInURL, '', 'popup,width=480,height=640')
+  window.addEventListener('message', ({ source, origin, data }) => {
+    if (source !== beside || origin !== location.origin) return
+    beside.close()
+    enter(data.token)
+  })
+})
+$('link-form').addEventListener('submit', (e) => {
+  e.preventDefault()
+  const pasted = $('sign-in-link').value.trim()
+  enter(new URLSearchParams(pasted.split('?')[1]).get('token') ?? pasted)
 })
 window.addEventListener('pagehide', () => { if (call?.status === 'ended') parent.done(call) })
 
 const start = async () => {
   try {
-    await parts.settings.reload()
+    await renewing(parts.settings.reload)
   } catch (problem) {
     if (problem.status === 401) return nobody()
     say($('alert'), problem.message)
@@ -163,9 +196,10 @@ const start = async () => {
 }
 
 const parent = await around({
-  token: async (token) => { await api.enter(token); start() },
-  dial: (to, name, metadata) => {
-    if (!rep) return parent.signIn() // and nothing is dialled: they ask again once it is tandem.ready
+  token: enter,
+  dial: async (to, name, metadata) => {
+    if (!rep) await start()
+    if (!rep) return
     parts.dialer.number(to)
     place(to, name, metadata)
   },

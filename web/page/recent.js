@@ -1,6 +1,5 @@
 import { $, make, show } from './dom.js'
 import { api } from './api.js'
-import { details } from './details.js'
 import { mmss, text, when } from './text.js'
 
 // recent is the list of the rep's calls, the newest first. again is called with
@@ -17,7 +16,7 @@ export const recent = (again) => {
         show(detail, detail.hidden)
         open.setAttribute('aria-expanded', String(!detail.hidden))
         if (detail.hidden) return
-        const [now, events] = await Promise.all([api.get(call.id), api.events(call.id)])
+        const [{ details }, now, events] = await Promise.all([import('./details.js'), api.get(call.id), api.events(call.id)])
         detail.replaceChildren(...details(now, events.data, text.seen, [make('p', { class: 'help last' }, `${call.id} · `,
           make('a', { href: `/wallboard#${call.id}`, target: '_blank' }, text.ladderLink))]))
       },

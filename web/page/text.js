@@ -12,6 +12,7 @@ export const text = {
   rings: (number) => number ? `rings ••• ${number.slice(-4)}` : '',
   onCall: 'On a call',
   signInFrame: 'Paste the sign-in link that your administrator or CRM gave you.',
+  signInThere: 'Sign in where your company’s accounts are. You come back by yourself.',
   signInPage: 'Open Tandem from your CRM, or ask your administrator for a sign-in link. A link works once.',
   setUpH: 'Set up your phone',
   settingsH: 'Settings › Calls',

@@ -9,10 +9,13 @@ export default async () => {
   const heard = (type) => page.waitForFunction((type) => window.heard.find((m) => m.type === type), type).then((h) => h.jsonValue())
   await heard('READY') // the SDK took our answer to its SYNC
   assert.equal((await heard('INITIALIZED')).data.isLoggedIn, false)
-  await until(inside, '#sign-in', 'Paste the sign-in link')
+  await until(inside, '#sign-in', 'Sign in where')
   await state(page, '52-hubspot-sign-in')
+  await inside.locator('#sign-in-link').fill('an old one')
+  await inside.getByRole('button', { name: 'Use the link' }).click()
+  await until(inside, '#sign-in-bad', 'used already')
   await inside.locator('#sign-in-link').fill(links.hal)
-  await inside.getByRole('button', { name: 'Sign in' }).click()
+  await inside.getByRole('button', { name: 'Use the link' }).click()
   await heard('LOGGED_IN')
 
   await page.locator('#dial').click()
@@ -43,5 +46,18 @@ export default async () => {
   assert.equal((await heard('CALL_ENDED')).data.callEndStatus, 'BUSY')
   assert.equal(await page.evaluate(() => window.heard.filter((m) => m.type === 'CALL_ANSWERED').length), 0)
   assert.equal(await page.evaluate(() => window.heard.filter((m) => m.type === 'OUTGOING_CALL_STARTED').length), 1)
+
+  // The session ends; the next is begun at the CRM's, in a window that closes by itself.
+  await page.context().clearCookies()
+  await inside.locator('#to').fill('+12025550102')
+  await inside.locator('#call').click()
+  await heard('LOGGED_OUT')
+  await until(inside, '#alert', 'sign-in is over')
+  await state(page, '55-hubspot-session-over')
+  const beside = page.context().waitForEvent('page')
+  await inside.getByRole('button', { name: 'Sign in' }).click()
+  await (await beside).waitForEvent('close')
+  await inside.locator('#dialer').waitFor()
+  assert.equal(await inside.locator('#to').inputValue(), '+12025550102', 'what was typed is still there')
   await page.context().close()
 }

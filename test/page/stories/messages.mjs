@@ -20,6 +20,13 @@ export default async () => {
   const [call] = (await ask('/v1/calls?limit=1&metadata[deal]=42')).data
   assert.equal(call.contact_name, 'Jane Doe')
 
+  // The session ends: whoever is around gives another token, and the call is made all the same.
+  await page.context().clearCookies()
+  await page.getByRole('button', { name: 'Call Jane Doe' }).click()
+  await until(page, '#said', 'Press 1 on your phone to call Jane Doe')
+  await page.getByRole('button', { name: 'Hang up' }).click()
+  await until(page, '#said', 'Canceled')
+
   // Neither the browser shows the page within another site, nor is its message heard.
   const stranger = await blank()
   await stranger.goto(`${crm.replace('localhost', '127.0.0.1')}/messages.html`)

@@ -1,18 +1,26 @@
 // Turns the phone links of a page into calls by Tandem:
 //
-//   <script src="https://bridge.example.com/embed/dial.js" defer></script>
+//   <script src="https://bridge.example.com/embed/dial.js" data-token-url="/tandem-token" defer></script>
 //   <a href="tel:+14155550123" data-crm-id="0034600001Qk2h0AAB">Jane Doe</a>
 //
-// The page's origin must be in http.frame_ancestors of tandem.yaml. It gives the
-// rep's sign-in token by window.tandemToken(), which asks the page's own backend
-// (POST /v1/reps/{id}/sessions with an API key): no key is ever in a browser.
+// The page's origin must be in http.frame_ancestors of tandem.yaml. The rep's sign-in
+// token comes from the page's own backend, whenever a session is to begin: it has the
+// API key, and passes on what POST /v1/reps/{id}/sessions answers when data-token-url
+// is posted to. (Or window.tandemToken() returns the token.) No key is ever in a browser.
 // data-… attributes of a link go into the call's metadata. document hears
 // tandem.status and tandem.ended, with the call in event.detail.
 (() => {
-  const base = new URL(document.currentScript.src).origin
+  const { src, dataset: { tokenUrl } } = document.currentScript
+  const base = new URL(src).origin
   const schemes = /^(tel|callto):(\/\/)?/i
   let frame, bar
   let waiting = [] // messages for a frame that is not ready
+
+  const token = async () => {
+    if (window.tandemToken) return window.tandemToken()
+    const res = await fetch(tokenUrl, { method: 'POST', credentials: 'include' })
+    return res.ok ? (await res.json()).token : null
+  }
 
   const post = (message) => waiting ? waiting.push(message) : frame.contentWindow.postMessage(message, base)
 
@@ -46,7 +54,7 @@
     if (e.source !== frame?.contentWindow || e.origin !== base) return
     switch (e.data?.type) {
       case 'tandem.signin':
-        return frame.contentWindow.postMessage({ type: 'tandem.token', token: await window.tandemToken() }, base)
+        return frame.contentWindow.postMessage({ type: 'tandem.token', token: await token().catch(() => null) }, base)
       case 'tandem.ready': {
         const early = waiting ?? []
         waiting = null
