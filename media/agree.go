@@ -142,6 +142,7 @@ func (s *Stream) settle(theirs remote, choose func(*remote), keying func(*keys, 
 	s.keys, s.in.cipher, s.cipher = agreed, in, out
 	s.theirs, s.codec, s.agreed = theirs, theirs.codecs[0], true
 	s.law, s.speaks = theirs.law()
+	s.agreedOn.Add(1)
 	s.in.configure(theirs)
 	s.reportNAT(theirs.addr.Addr())
 	return lines, nil

@@ -47,9 +47,10 @@ type flow struct {
 
 // descent is what a stream knows of its way down, under inMu.
 type descent struct {
-	flow   *flow // that is below, or was until to took it up
-	plain  int   // packets in a row
-	settle int   // how many there must be
+	flow   *flow  // that is below, or was until to took it up
+	plain  int    // packets in a row
+	settle int    // how many there must be …
+	fellBy uint32 // … for what was agreed on then (agreements)
 	newest header
 	drains bool // what waits in the socket is being taken
 	blamed string
@@ -72,6 +73,9 @@ func (s *Stream) descend(now time.Time, h *header, peer *Stream) {
 	}
 	in.plain++
 	in.newest = *h
+	if in.settle == settleMost && in.fellBy != s.agreements(peer) {
+		in.settle = settleAfter
+	}
 	if in.drains || in.plain < max(in.settle, settleAfter) {
 		return
 	}
@@ -86,14 +90,14 @@ func (s *Stream) descend(now time.Time, h *header, peer *Stream) {
 		return
 	}
 	if why := s.unfit(peer, h); why != "" {
-		s.fall(why)
+		s.fall(why, peer)
 		return
 	}
 	entry, err := p.table.Add(s.flowTo(peer, h))
 	if err != nil {
 		reason, _ := kernel.ReasonOf(err)
 		s.log.Debug("media: stays on the user path", "err", err)
-		s.fall(string(reason))
+		s.fall(string(reason), peer)
 		return
 	}
 	f := &flow{entry: entry, from: s, to: peer, since: now, heard: entry.Tally()}
@@ -123,14 +127,18 @@ func (s *Stream) drain() {
 	}
 }
 
-// fall notes why the stream stays here, and looks again much later.
-func (s *Stream) fall(why string) {
-	s.in.plain, s.in.settle = 0, settleMost
+// fall notes why the stream stays here. It looks again once one of the legs has
+// agreed on something else, or much later.
+func (s *Stream) fall(why string, peer *Stream) {
+	s.in.plain, s.in.settle, s.in.fellBy = 0, settleMost, s.agreements(peer)
 	if s.in.blamed != why {
 		s.in.blamed = why
 		s.pool.paths.fell(why)
 	}
 }
+
+// agreements is how often the two legs have agreed with their far ends.
+func (s *Stream) agreements(peer *Stream) uint32 { return s.agreedOn.Load() + peer.agreedOn.Load() }
 
 // steady reports whether nothing is going on with what comes in.
 func (in *inbound) steady(h *header) bool {
@@ -214,9 +222,9 @@ func (s *Stream) ascend(now time.Time, sound bool) {
 	case !sound || now.Sub(f.since) > restless:
 		in.settle = settleAfter
 	case f.heard.Packets == 0 && in.settle >= settleMost:
-		s.fall(fallUnmatched)
+		s.fall(fallUnmatched, f.to)
 	default:
-		in.settle = min(2*max(in.settle, settleAfter), settleMost)
+		in.settle, in.fellBy = min(2*max(in.settle, settleAfter), settleMost), s.agreements(f.to)
 	}
 }
 

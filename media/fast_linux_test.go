@@ -188,9 +188,7 @@ func (w *fastWorld) until(is func() bool) <-chan struct{} {
 // disorder, by the kernel and by the user path.
 func TestBothPathsCountAlike(t *testing.T) {
 	fast(t, func(w *fastWorld) {
-		other := &fastWorld{t: t, a: newFarEnd(t), b: newFarEnd(t)}
-		other.pool = other.newPool(nil)
-		other.connect()
+		other := newFastWorld(t, nil)
 		other.a.ssrc = w.a.ssrc
 		w.descended()
 		for other.a.seq != w.a.seq {
@@ -281,6 +279,7 @@ func TestSilenceBelowIsNoticed(t *testing.T) {
 	})
 }
 
+// TestTranscodingStaysUp, and goes down soon after the legs have agreed on one law.
 func TestTranscodingStaysUp(t *testing.T) {
 	fast(t, func(w *fastWorld) {
 		sdp := fmt.Appendf(nil, "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio %d RTP/AVP 8\r\n", w.b.at.Port())
@@ -291,6 +290,14 @@ func TestTranscodingStaysUp(t *testing.T) {
 		w.none()
 		if !slices.Equal(w.reasons(), []string{fallTranscoding}) {
 			t.Errorf("stayed up for %v", w.reasons())
+		}
+		if _, err := w.caller.Reoffer(w.b.sdp("sendrecv")); err != nil {
+			t.Fatal(err)
+		}
+		for n := 0; w.pool.Below() == 0; n++ {
+			if talk(1, w.a, w.b); n == settleMost/2 {
+				t.Fatal("stays up, though nothing is transcoded any more")
+			}
 		}
 	})
 }

@@ -33,6 +33,8 @@ type Stream struct {
 
 	conn PacketConn
 	to   atomic.Pointer[netip.AddrPort] // where packets go; nil until agreed
+	// agreedOn is how often the far end and we have agreed.
+	agreedOn atomic.Uint32
 	// wantsTones is set while somebody listens for keys that come as tones.
 	wantsTones atomic.Bool
 	// echoesTo is until when tones may be the echo of a key that was sent to this
