@@ -30,8 +30,9 @@ type farEnd struct {
 	seq    uint16
 	ts     uint32
 	tick   *time.Ticker
-	codec  Codec // of its frames …
-	pt     uint8 // … and how it calls that
+	codec  Codec    // of its frames …
+	pt     uint8    // … and how it calls that
+	srtp   *secured // nil = in plain
 }
 
 func newFarEnd(t *testing.T) *farEnd {
@@ -64,7 +65,7 @@ func (f *farEnd) sdp(direction string) []byte {
 func (f *farEnd) send(pt uint8, ts uint32, payload []byte) {
 	f.t.Helper()
 	<-f.tick.C
-	f.raw(f.packet(pt, ts, payload), f.to)
+	f.raw(f.srtp.seal(f.packet(pt, ts, payload)), f.to)
 	f.seq++
 }
 
@@ -134,8 +135,8 @@ type fastWorld struct {
 	table       *kernel.Table
 	pool        *Pool
 	a, b        *farEnd
-	rep, caller *Stream        // of a and b
-	from        []netip.Prefix // Side.From
+	rep, caller *Stream // of a and b
+	side        Side    // of both
 	part        func()
 	fell        []string
 	mu          sync.Mutex
@@ -166,7 +167,9 @@ func fast(t *testing.T, f func(w *fastWorld)) {
 // newFastWorld is a call that has just been answered; without a table it takes
 // the user path.
 func newFastWorld(t *testing.T, table *kernel.Table) *fastWorld {
-	w := &fastWorld{t: t, table: table, a: newFarEnd(t), b: newFarEnd(t)}
+	w := &fastWorld{t: t, table: table, a: newFarEnd(t), b: newFarEnd(t), side: Side{
+		Address: netip.MustParseAddr("127.0.0.1"), Codecs: []Codec{PCMU, PCMA, G722, Opus}, EventPT: 101, InBand: true,
+	}}
 	w.pool = w.newPool(table)
 	w.connect()
 	return w
@@ -210,16 +213,15 @@ func (w *fastWorld) newPool(table *kernel.Table) *Pool {
 
 func (w *fastWorld) connect() {
 	w.t.Helper()
-	side := Side{Address: netip.MustParseAddr("127.0.0.1"), Codecs: []Codec{PCMU, PCMA, G722, Opus}, EventPT: 101, InBand: true, From: w.from}
 	var err error
-	if w.rep, w.caller, err = w.pool.OpenPair(side, side); err != nil {
+	if w.rep, w.caller, err = w.pool.OpenPair(w.side, w.side); err != nil {
 		w.t.Fatal(err)
 	}
 	for s, f := range map[*Stream]*farEnd{w.rep: w.a, w.caller: w.b} {
 		if err := s.Accept(f.sdp("sendrecv")); err != nil {
 			w.t.Fatal(err)
 		}
-		f.to = netip.AddrPortFrom(side.Address, s.port)
+		f.to = netip.AddrPortFrom(w.side.Address, s.port)
 	}
 	w.part = Join(w.rep, w.caller)
 }

@@ -130,7 +130,7 @@ func strangersAreDropped(t *testing.T, w *fastWorld) {
 func othersAreKeptOut(t *testing.T, w *fastWorld) {
 	w.rep.Close()
 	w.caller.Close()
-	w.from = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
+	w.side.From = []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}
 	w.connect()
 	outside := newFarEnd(t)
 	outside.listenAt("127.0.0.2")
