@@ -35,6 +35,7 @@ type Wire struct {
 	DNS       func(ctx context.Context, query []byte) ([]byte, error) // nil = the system's servers
 	Config    func() (*config.Config, config.Problems)                // reads the configuration again; nil = there is none
 	Level     *slog.LevelVar                                          // of the log; nil = it cannot change
+	Simulated bool                                                    // the trunks reach no carrier, so test keys call by them
 
 	// OpenKernel opens the kernel path of what ListenRTP opens; nil = it has none.
 	OpenKernel func(media.PathConfig) (*kernel.Table, error)

@@ -17,7 +17,7 @@ import (
 // TestWordsThatAskARunningTandem is every word that speaks to the API, against a
 // tandem on a simulated trunk.
 func TestWordsThatAskARunningTandem(t *testing.T) {
-	d, err := startDemo(5, nil, io.Discard)
+	d, err := startDemo(demoOptions{speed: 5, live: true, tell: teller{out: io.Discard}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,8 +32,17 @@ const (
 	demoProspect = "+12025550100" // answers, talks, hangs up after 20 s
 )
 
+// demoOptions say how a demo is.
+type demoOptions struct {
+	speed float64  // of its phones
+	you   *visitor // who answers the rep's; nil = the phone by itself
+	live  bool     // as if the trunk were a carrier's
+	tell  teller
+}
+
 // demonstration is a whole tandem with a carrier beside it.
 type demonstration struct {
+	demoOptions
 	app     *app.App
 	carrier *carrier.Carrier
 	spare   *carrier.Carrier // the second trunk of its routes
@@ -41,7 +50,6 @@ type demonstration struct {
 	wire    *scan.Recorder   // what passes the trunk
 	key     string
 	dir     string
-	out     io.Writer
 }
 
 func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
@@ -52,6 +60,7 @@ func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	speed := flags.String("speed", "1x", "how fast phones are, e.g. 10x; timers follow")
 	yours := flags.Bool("you-are-the-rep", false, "you answer the rep's phone, and press 1, on a page")
 	to := flags.String("out", "demo", "directory for what each side heard")
+	asJSON := flags.Bool("json", false, "as JSON, one object a line")
 	if code, done := parseFlags(flags, args); done {
 		return code
 	}
@@ -68,7 +77,7 @@ func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	if *yours {
 		you = newVisitor()
 	}
-	d, err := startDemo(factor, you, stdout)
+	d, err := startDemo(demoOptions{speed: factor, you: you, tell: teller{stdout, *asJSON}})
 	if err != nil {
 		fmt.Fprintf(stderr, "tandem demo: %v\n", err)
 		return 1
@@ -97,8 +106,8 @@ func demo(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 
 // startDemo starts both ends. Nothing is installed or left: the store is in a
 // folder of its own, and taken ports are gone round.
-func startDemo(speed float64, you *visitor, out io.Writer) (_ *demonstration, err error) {
-	d := &demonstration{out: out, wire: new(scan.Recorder)}
+func startDemo(options demoOptions) (_ *demonstration, err error) {
+	d := &demonstration{demoOptions: options, wire: new(scan.Recorder)}
 	if d.dir, err = os.MkdirTemp("", "tandem-demo-"); err != nil {
 		return nil, err
 	}
@@ -109,7 +118,7 @@ func startDemo(speed float64, you *visitor, out io.Writer) (_ *demonstration, er
 	}()
 	phones, around := carrier.Magic, ""
 	var visit net.Listener // where the visitor's phone is
-	if you != nil {
+	if d.you != nil {
 		if visit, err = net.Listen("tcp", freePort("127.0.0.1:8090")); err != nil {
 			return nil, err
 		}
@@ -121,15 +130,15 @@ func startDemo(speed float64, you *visitor, out io.Writer) (_ *demonstration, er
 		around = `"http://` + visit.Addr().String() + `"`
 		phones = func(number string) carrier.Script {
 			if number == strings.TrimPrefix(demoRep, "+") {
-				return you.script
+				return d.you.script
 			}
 			return carrier.Magic(number)
 		}
 	}
-	if d.carrier, err = d.openCarrier("127.0.0.1:5070", speed, phones); err != nil {
+	if d.carrier, err = d.openCarrier("127.0.0.1:5070", phones); err != nil {
 		return nil, err
 	}
-	if d.spare, err = d.openCarrier("127.0.0.1:5071", speed, carrier.Spare); err != nil {
+	if d.spare, err = d.openCarrier("127.0.0.1:5071", carrier.Spare); err != nil {
 		return nil, err
 	}
 	cfg, problems := config.Read("the demo's configuration", fmt.Appendf(nil, `version: 1
@@ -159,51 +168,61 @@ webhooks: {allow_private_networks: true}
 	if problems.Errors() > 0 {
 		return nil, problems
 	}
-	hurry(cfg, speed)
+	hurry(cfg, d.speed)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	if d.app, err = app.Start(context.Background(), cfg, app.RealWire(cfg.Media.DSCP), log); err != nil {
+	wire := app.RealWire(cfg.Media.DSCP)
+	wire.Simulated = !d.live
+	if d.app, err = app.Start(context.Background(), cfg, wire, log); err != nil {
 		return nil, err
 	}
-	ctx := context.Background()
-	ana, err := d.app.Store.CreateRep(ctx, store.Rep{ExternalID: "ana", Name: "Ana", Region: "US", Number: demoRep, Display: "(202) 555-0110", Enabled: true, Trusted: true})
+	return d, d.introduce(visit)
+}
+
+// introduce makes Ana and a key for the CRM, and says where everything is.
+func (d *demonstration) introduce(visit net.Listener) error {
+	ctx, at := context.Background(), d.app.HTTP.String()
+	ana, err := d.app.Store.CreateRep(ctx, store.Rep{Test: !d.live, ExternalID: "ana", Name: "Ana", Region: "US", Number: demoRep, Display: "(202) 555-0110", Enabled: true, Trusted: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	link, _, err := d.app.Store.RepLink(ctx, ana.ID)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	_, d.key, err = d.app.Store.CreateKey(ctx, store.Key{Name: "demo", Scopes: []string{"admin"}})
-	if err != nil {
-		return nil, err
+	if _, d.key, err = d.app.Store.CreateKey(ctx, store.Key{Test: !d.live, Name: "demo", Scopes: []string{"admin"}}); err != nil {
+		return err
 	}
-	fmt.Fprintf(out, `Simulated trunk on %s, rep's phone and prospect behind it. No phone line, nothing leaves this machine.
-Dialer    http://%s/signin?token=%s   (as Ana, pass-through on)
+	dialer := "http://" + at + "/signin?token=" + link
+	d.tell.say(fmt.Sprintf(`Simulated trunk on %s, rep's phone and prospect behind it. No phone line, nothing leaves this machine.
+Dialer    %s   (signed in as Ana, toggle on)
 API key   %s   Metrics http://%s/metrics
-Try:      curl -s %[2]s/v1/calls -u %[4]s: -d '{"rep_external_id":"ana","to":"%[6]s"}'
-
-`, d.carrier.Addr(), d.app.HTTP, link, d.key, d.app.Metrics, demoProspect)
-	if you != nil {
-		you.dialer = "http://" + d.app.HTTP.String() + "/"
-		you.token = func() (string, error) {
-			token, _, err := d.app.Store.RepLink(ctx, ana.ID)
-			return token, err
-		}
-		if d.phone, err = you.serve(visit); err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(out, "Phone     http://%s/   (open this: your phone beside the dialer; %s is somebody who answers)\n", visit.Addr(), demoProspect)
+Try:      curl -s %s/v1/calls -u %s: -d '{"rep_external_id":"ana","to":"%s"}'
+`, d.carrier.Addr(), dialer, d.key, d.app.Metrics, at, d.key, demoProspect),
+		map[string]any{"type": "demo.ready", "trunk": d.carrier.Addr(), "url": "http://" + at, "dialer": dialer, "api_key": d.key, "metrics": "http://" + d.app.Metrics.String() + "/metrics"})
+	if d.you == nil {
+		return nil
 	}
-	return d, nil
+	d.you.dialer = "http://" + at + "/"
+	d.you.token = func() (string, error) {
+		token, _, err := d.app.Store.RepLink(ctx, ana.ID)
+		return token, err
+	}
+	if d.phone, err = d.you.serve(visit); err != nil {
+		return err
+	}
+	phone := "http://" + visit.Addr().String() + "/"
+	d.tell.say(fmt.Sprintf("Phone     %s   (open this: your phone beside the dialer; %s is somebody who answers)", phone, demoProspect),
+		map[string]any{"type": "demo.phone", "url": phone})
+	return nil
 }
 
 // openCarrier opens a simulated trunk at addr, or where there is room.
-func (d *demonstration) openCarrier(addr string, speed float64, script func(string) carrier.Script) (*carrier.Carrier, error) {
+func (d *demonstration) openCarrier(addr string, script func(string) carrier.Script) (*carrier.Carrier, error) {
 	conn, err := listenUDP(addr, "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	return carrier.Open(d.wire.Conn(conn), carrier.Options{User: "demo", Password: "demo", Speed: speed, Script: script,
+	return carrier.Open(d.wire.Conn(conn), carrier.Options{User: "demo", Password: "demo", Speed: d.speed, Script: script,
 		ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
 			conn, err := net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
 			if err != nil {
@@ -213,10 +232,13 @@ func (d *demonstration) openCarrier(addr string, speed float64, script func(stri
 		}})
 }
 
-// hurry makes the timers that nobody waits for in a hurry shorter.
+// hurry makes the timers that nobody waits for in a hurry shorter. A voicemail's
+// greeting takes as long as it takes.
 func hurry(cfg *config.Config, speed float64) {
-	for _, timer := range []*time.Duration{&cfg.CallFlow.RepRingTimeout, &cfg.CallFlow.ProspectRingTimeout, &cfg.CallFlow.Confirm.Timeout} {
-		*timer = max(time.Duration(float64(*timer)/speed), 2*time.Second)
+	for timer, least := range map[*time.Duration]time.Duration{
+		&cfg.CallFlow.RepRingTimeout: 2 * time.Second, &cfg.CallFlow.ProspectRingTimeout: 2 * time.Second, &cfg.CallFlow.Confirm.Timeout: 8 * time.Second,
+	} {
+		*timer = max(time.Duration(float64(*timer)/speed), least)
 	}
 }
 
@@ -260,14 +282,14 @@ func (d *demonstration) stop() (err error) {
 func (d *demonstration) untilSignal() {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	fmt.Fprintln(d.out, "\nServing. Ctrl-C ends it.")
+	d.tell.say("\nServing. Ctrl-C ends it.", map[string]any{"type": "demo.serving"})
 	<-signals
 }
 
-// place asks for a call as a CRM does.
+// place asks for a call as a CRM does; rep is a number, or ext:ID.
 func (d *demonstration) place(rep, prospect string) (id string, err error) {
 	c := client{url: "http://" + d.app.HTTP.String(), key: d.key}
-	answer, err := c.do("POST", "/v1/calls", map[string]string{"rep_number": rep, "to": prospect})
+	answer, err := c.run([]string{prospect}, nil, rep, "", false)
 	if err != nil {
 		return "", err
 	}
@@ -279,7 +301,7 @@ func (d *demonstration) follow(id string, tell func(store.Envelope)) (bridge.Rec
 	var after int64
 	for {
 		changed := d.app.Store.Changed()
-		events, err := d.app.Store.EventsAfter(context.Background(), after, store.EventFilter{Call: id}, 100)
+		events, err := d.app.Store.EventsAfter(context.Background(), after, store.EventFilter{Test: !d.live, Call: id}, 100)
 		if err != nil {
 			return bridge.Record{}, err
 		}
@@ -300,13 +322,13 @@ func (d *demonstration) follow(id string, tell func(store.Envelope)) (bridge.Rec
 
 // oneCall places the call, tells what happens, and judges what each side heard.
 func (d *demonstration) oneCall(dir string) error {
-	id, err := d.place(demoRep, demoProspect)
+	id, err := d.place("ext:ana", demoProspect)
 	if err != nil {
 		return err
 	}
 	var before time.Time
 	record, err := d.follow(id, func(e store.Envelope) {
-		fmt.Fprintf(d.out, "%s  %-22s %s\n", e.Event.At.Format("15:04:05.000"), e.Event.Type, remark(&e, before))
+		d.tell.event(&e, before)
 		before = e.Event.At
 	})
 	if err != nil {
@@ -319,34 +341,6 @@ func (d *demonstration) oneCall(dir string) error {
 	return d.judge(dir, record.Talk(record.EndedAt))
 }
 
-// remark is what a line of the timeline says beside the event's name.
-func remark(e *store.Envelope, before time.Time) string {
-	switch e.Event.Type {
-	case bridge.CallRepRinging:
-		return "the rep's phone rings"
-	case bridge.CallRepAnswered:
-		return `"To connect your call, press 1."`
-	case bridge.CallRepConfirmed:
-		return fmt.Sprintf("%s, after %.1f s", e.Event.Flag, e.Event.At.Sub(e.Record.Rep.AnsweredAt).Seconds())
-	case bridge.CallProspectDialing:
-		return fmt.Sprintf("%.1f ms later", float64(e.Event.At.Sub(before).Microseconds())/1000)
-	case bridge.CallConnected:
-		return "sound goes both ways"
-	case bridge.CallUpdated:
-		if e.Event.Hangup != nil {
-			over := fmt.Sprintf("the %s's leg is over: %s", e.Event.Side, e.Event.Hangup.Cause)
-			if q := e.Event.Quality; q != nil && q.Received > 0 {
-				over += fmt.Sprintf(", MOS %.2f, jitter %.1f ms, loss %.1f %%", q.MOS, q.JitterMS, 100*q.LossRatio)
-			}
-			return over
-		}
-		return string(e.Event.Flag)
-	case bridge.CallEnded:
-		return fmt.Sprintf("%s by the %s, %.1f s of talk", e.Event.Ending.Outcome, e.Event.Ending.By, e.Record.Talk(e.Event.At).Seconds())
-	}
-	return ""
-}
-
 // judge compares what each far end recorded with what the other said.
 func (d *demonstration) judge(dir string, talk time.Duration) error {
 	calls := d.carrier.Calls()
@@ -356,37 +350,39 @@ func (d *demonstration) judge(dir string, talk time.Duration) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
+	h := hearing{Packets: filepath.Join(dir, "call.pcap")}
 	var errs []error
-	for i, name := range []string{"rep", "prospect"} {
+	for i, side := range []*ear{&h.Rep, &h.Prospect} {
+		name := []string{"rep", "prospect"}[i]
 		heard := calls[i].Heard()
 		if heard == nil {
 			return fmt.Errorf("the %s had no sound", name)
 		}
-		file := filepath.Join(dir, name+".wav")
-		out, err := os.Create(file)
-		if err != nil {
+		side.File = filepath.Join(dir, name+".wav")
+		if err := write(side.File, heard.WriteWAV); err != nil {
 			return err
 		}
-		if err := errors.Join(heard.WriteWAV(out), out.Close()); err != nil {
-			return err
-		}
-		tone := []float64{carrier.ProspectTone, carrier.RepTone}[i]
-		got := heard.Tone(tone)
-		fmt.Fprintf(d.out, "The %-8s heard %5.2f s of the other's sound, longest gap %d ms: %s\n", name, got.Seconds(), heard.MaxGap.Milliseconds(), file)
+		got := heard.Tone([]float64{carrier.ProspectTone, carrier.RepTone}[i])
+		side.Seconds, side.LongestGap = got.Seconds(), heard.MaxGap.Milliseconds()
 		if got < talk-talk/10-500*time.Millisecond || got < 500*time.Millisecond {
 			errs = append(errs, fmt.Errorf("the %s heard the other for %v of %v", name, got, talk))
 		}
 	}
-	packets, err := os.Create(filepath.Join(dir, "call.pcap"))
-	if err != nil {
+	if err := write(h.Packets, d.wire.Write); err != nil {
 		return err
 	}
-	if err := errors.Join(d.wire.Write(packets), packets.Close()); err != nil {
-		return err
-	}
-	fmt.Fprintf(d.out, "Packets: %s (Wireshark opens it; tandem dtmf scan finds the 1 in it)\n", packets.Name())
+	d.tell.heard(&h)
 	if n := calls[1].Heard().Events; n > 0 {
 		errs = append(errs, fmt.Errorf("the prospect got %d packets of the rep's key", n))
 	}
 	return errors.Join(errs...)
+}
+
+// write makes a file of what is written.
+func write(name string, content func(io.Writer) error) error {
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(content(out), out.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -28,6 +29,12 @@ func TestDemoOnce(t *testing.T) {
 		t.Errorf("exit %d\n%s\n%s", code, out.String(), errs.String())
 	}
 	t.Log(out.String())
+	for _, want := range []string{"API key   tdm_test_", "(signed in as Ana, toggle on)\n", `"to":"+12025550100"}'`, "call.rep_ringing       Ana's phone rings\n", "1 by RFC 4733", " s, $0.0260 (two legs)\n",
+		"Heard by the rep: " + dir + "/rep.wav   by the prospect: " + dir + "/prospect.wav   packets: " + dir + "/call.pcap\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q", want)
+		}
+	}
 	for _, name := range []string{"rep.wav", "prospect.wav"} {
 		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() < 50000 {
 			t.Errorf("%s: %v", name, err)
@@ -37,6 +44,30 @@ func TestDemoOnce(t *testing.T) {
 	packets := filepath.Join(dir, "call.pcap")
 	if code := dispatch([]string{"dtmf", "scan", packets}, nil, &out, &errs); code != 0 || strings.Count(out.String(), "\n") != 1 || !strings.HasSuffix(out.String(), "\t1\trfc4733\n") {
 		t.Errorf("exit %d, the 1 in the capture: %q %s", code, out.String(), errs.String())
+	}
+}
+
+// TestDemoAsJSON: a program reads the same, an object a line.
+func TestDemoAsJSON(t *testing.T) {
+	var out, errs bytes.Buffer
+	if code := dispatch([]string{"demo", "--once", "--json", "--speed", "10x", "--out", t.TempDir()}, nil, &out, &errs); code != 0 {
+		t.Errorf("exit %d\n%s", code, errs.String())
+	}
+	var types []string
+	for line := range strings.Lines(out.String()) {
+		var said struct{ Type string }
+		if err := json.Unmarshal([]byte(line), &said); err != nil || said.Type == "" {
+			t.Errorf("%q: %v", line, err)
+		}
+		types = append(types, said.Type)
+	}
+	for i, want := range []string{"demo.ready", "call.queued"} {
+		if types[i] != want {
+			t.Errorf("line %d is %s", i+1, types[i])
+		}
+	}
+	if tail := types[len(types)-2:]; !slices.Equal(tail, []string{"call.ended", "demo.heard"}) {
+		t.Errorf("it ends with %v", tail)
 	}
 }
 

@@ -56,11 +56,13 @@ func (d *demonstration) scenarios() int {
 		if results[i] != "" {
 			verdict, code = "FAIL", 1
 		}
-		fmt.Fprintf(d.out, "%s  …%s → …%s  %-30s %s\n", verdict, s.rep, s.to, s.what, results[i])
+		d.tell.say(fmt.Sprintf("%s  …%s → …%s  %-30s %s", verdict, s.rep, s.to, s.what, results[i]),
+			map[string]any{"type": "demo.scenario", "rep": s.rep, "to": s.to, "what": s.what, "pass": results[i] == "", "fault": results[i]})
 	}
 	for _, call := range append(d.carrier.Calls(), d.spare.Calls()...) {
 		if final, acked, byes, byeSent := call.Fate(); final == 0 || !acked || final == 200 && byes == 0 && !byeSent || byes > 1 {
-			fmt.Fprintf(d.out, "FAIL  a call to %s was left: final %d, acked %v, %d BYEs, hung up %v\n", call.Number, final, acked, byes, byeSent)
+			left := fmt.Sprintf("a call to %s was left: final %d, acked %v, %d BYEs, hung up %v", call.Number, final, acked, byes, byeSent)
+			d.tell.say("FAIL  "+left, map[string]any{"type": "demo.left", "pass": false, "fault": left})
 			code = 1
 		}
 	}

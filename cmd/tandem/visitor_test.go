@@ -13,7 +13,7 @@ import (
 func TestYouAreTheRep(t *testing.T) {
 	you := newVisitor()
 	var said strings.Builder
-	d, err := startDemo(10, you, &said)
+	d, err := startDemo(demoOptions{speed: 10, you: you, tell: teller{out: &said}})
 	if err != nil {
 		t.Fatal(err)
 	}

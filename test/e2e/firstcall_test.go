@@ -126,7 +126,7 @@ func TestFirstCall(t *testing.T) {
 	demo, stop := r.starts("./tandem demo")
 	until(t, "the demo serves", func() bool { return strings.Contains(demo.String(), "call.rep_ringing") })
 	r.instead = []string{"http://127.0.0.1:8080", "http://" + r.sees(demo.String(), `curl -s (127\S+)/v1/calls`),
-		"tdm_live_…", r.sees(demo.String(), `API key +(\S+)`)}
+		"tdm_test_…", r.sees(demo.String(), `API key +(\S+)`)}
 	r.types("export TANDEM_URL")
 	id := r.sees(r.types("curl -s $TANDEM_URL/v1/calls"), `"id":"(call_[0-9a-z]+)"`)
 	r.instead = append(r.instead, "call_…", id)
