@@ -79,6 +79,38 @@ func TestEveryProblemAtOnceWithItsPlace(t *testing.T) {
 	}
 }
 
+// TestCredentials: a secret that systemd hands over, by its own name or from the folder
+// of the unit; and by hand, from the folder beside the configuration.
+func TestCredentials(t *testing.T) {
+	dir := t.TempDir()
+	for name, secret := range map[string]string{"given/own": "by its name", "given/tandem_folder": "from the folder", "secrets/folder": "by hand"} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	given := []string{"CREDENTIALS_DIRECTORY=" + filepath.Join(dir, "given")}
+	for _, tt := range []struct {
+		name, want string
+		environ    []string
+	}{
+		{"own", "by its name", given}, {"folder", "from the folder", given}, {"folder", "by hand", nil}, {"own", "", nil},
+	} {
+		text := strings.Replace(small, "host:", `auth: {mode: digest, username: acme, password: "${cred:`+tt.name+`}"}, host:`, 1)
+		c, problems := Read(filepath.Join(dir, "t.yaml"), []byte(text), tt.environ)
+		if tt.want == "" {
+			if problems.Errors() != 1 || !strings.Contains(problems.Error(), filepath.Join(dir, "secrets", tt.name)) {
+				t.Errorf("%s: %v", tt.name, problems)
+			}
+		} else if problems.Errors() != 0 || c.Trunks["carrier"].Auth.Password != tt.want {
+			t.Errorf("%s: %v", tt.name, problems)
+		}
+	}
+}
+
 func TestChecks(t *testing.T) {
 	for add, want := range map[string]string{
 		"routing: [{leg: rep, trunks: [carier]}]":                                 `no trunk "carier" (did you mean "carrier"?)`,

@@ -309,17 +309,7 @@ func (d *decoder) secret(path string, n *node) string {
 		d.add(n.origin, path, fmt.Sprintf("the environment has no %s", m[2]), CodeSecret, "")
 		return ""
 	case "cred":
-		dir := ""
-		for _, entry := range d.environ {
-			if name, value, _ := strings.Cut(entry, "="); name == "CREDENTIALS_DIRECTORY" {
-				dir = value
-			}
-		}
-		if dir == "" {
-			d.add(n.origin, path, "systemd gave no credentials", CodeSecret, "add LoadCredential="+m[2]+": to the unit")
-			return ""
-		}
-		file = filepath.Join(dir, m[2])
+		file = d.credential(m[2])
 	}
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(d.dir, file)
@@ -329,4 +319,20 @@ func (d *decoder) secret(path string, n *node) string {
 		d.add(n.origin, path, err.Error(), CodeSecret, "")
 	}
 	return strings.TrimRight(string(data), "\r\n")
+}
+
+// credential is the file of a secret that systemd gives the service: by a name of its
+// own, or from the folder that our unit hands over, whose files systemd calls
+// tandem_NAME. Commands typed by hand are given none; they read that folder itself.
+func (d *decoder) credential(name string) string {
+	for _, entry := range d.environ {
+		if key, dir, _ := strings.Cut(entry, "="); key == "CREDENTIALS_DIRECTORY" && dir != "" {
+			own := filepath.Join(dir, name)
+			if _, err := os.Stat(own); err == nil {
+				return own
+			}
+			return filepath.Join(dir, "tandem_"+name)
+		}
+	}
+	return filepath.Join("secrets", name)
 }
