@@ -30,20 +30,10 @@ func Backup(ctx context.Context, path, file string) error {
 	return nil
 }
 
-// createPrivate makes an empty file that nobody else may read, or says
-// os.ErrExist: numbers of people will be in it.
-func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
 // Restore makes a backup the database at path. It fails, and changes nothing,
 // where the backup is damaged or of a newer tandem, or a database is there and
-// replace is not set; that one is then kept beside it, and its name returned.
-// No tandem may run on path.
+// replace is not set, or a tandem serves from it; the one that was there is kept
+// beside it, and its name returned.
 func Restore(ctx context.Context, path, file string, replace bool) (kept string, err error) {
 	if _, err := os.Stat(file); err != nil {
 		return "", fmt.Errorf("restore: %w", err)
@@ -53,6 +43,11 @@ func Restore(ctx context.Context, path, file string, replace bool) (kept string,
 	if exists && !replace {
 		return "", fmt.Errorf("restore: %s is there already; --replace puts it aside", path)
 	}
+	release, err := hold(path)
+	if err != nil {
+		return "", fmt.Errorf("restore: %w", err)
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	fresh := path + ".restoring"
 	if err := errors.Join(ignoreMissing(os.Remove(fresh)), Backup(ctx, file, fresh)); err != nil {
 		return "", fmt.Errorf("restore: %w", err)

@@ -36,6 +36,7 @@ type Config struct {
 	Path       string
 	KeepEvents time.Duration // events older than this are dropped; 0 = never
 	KeepCalls  time.Duration // ended calls likewise
+	Serves     bool          // it is this process's alone, but for what commands write
 	Log        *slog.Logger  // nil = none
 	Metrics    *Metrics      // nil = none
 }
@@ -47,6 +48,8 @@ type Store struct {
 	writes *sql.DB // one connection, which tx has
 	tx     *tx
 	reads  *sql.DB
+
+	release func() error // lets others have the database
 
 	queue  chan *write
 	later  chan *write // what no call waits for
@@ -84,26 +87,40 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := createPrivate(cfg.Path); err != nil && !errors.Is(err, os.ErrExist) { // its log takes after it
 		return nil, fmt.Errorf("store: %w; make the folder, or set store.url to one that may be written", err)
 	}
-	source := sourceOf(cfg.Path)
-	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
-	var err error
-	if s.writes, err = sql.Open("sqlite", source+pragmas); err != nil {
-		return nil, fmt.Errorf("store: %w", err)
+	s.release = func() error { return nil }
+	if cfg.Serves {
+		var err error
+		if s.release, err = hold(cfg.Path); err != nil {
+			return nil, fmt.Errorf("store: %w", err)
+		}
 	}
-	s.writes.SetMaxOpenConns(1)
-	if err := s.prepare(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("store %s: %w", cfg.Path, err), s.writes.Close())
-	}
-	if s.reads, err = sql.Open("sqlite", source+pragmas+"&_pragma=query_only(1)"); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: %w", err), s.writes.Close())
-	}
-	s.reads.SetMaxOpenConns(4)
-	if s.tx, err = openTx(ctx, s.writes); err != nil {
-		return nil, errors.Join(fmt.Errorf("store: %w", err), s.reads.Close(), s.writes.Close())
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.release())
 	}
 	s.wait.Go(s.write)
 	s.wait.Go(s.tidy)
 	return s, nil
+}
+
+// open opens the file for the writer, and for those who read.
+func (s *Store) open(ctx context.Context) (err error) {
+	source := sourceOf(s.cfg.Path)
+	const pragmas = "?_pragma=busy_timeout(5000)&_pragma=foreign_keys(1)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=journal_size_limit(67108864)&_txlock=immediate"
+	if s.writes, err = sql.Open("sqlite", source+pragmas); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	s.writes.SetMaxOpenConns(1)
+	if err := s.prepare(ctx); err != nil {
+		return errors.Join(fmt.Errorf("store %s: %w", s.cfg.Path, err), s.writes.Close())
+	}
+	if s.reads, err = sql.Open("sqlite", source+pragmas+"&_pragma=query_only(1)"); err != nil {
+		return errors.Join(fmt.Errorf("store: %w", err), s.writes.Close())
+	}
+	s.reads.SetMaxOpenConns(4)
+	if s.tx, err = openTx(ctx, s.writes); err != nil {
+		return errors.Join(fmt.Errorf("store: %w", err), s.reads.Close(), s.writes.Close())
+	}
+	return nil
 }
 
 // sourceOf names a file as the driver wants it.
@@ -157,7 +174,7 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.stop)
 		s.wait.Wait()
-		s.closed = errors.Join(s.reads.Close(), s.tx.close(), s.writes.Close())
+		s.closed = errors.Join(s.reads.Close(), s.tx.close(), s.writes.Close(), s.release())
 	})
 	return s.closed
 }

@@ -118,7 +118,7 @@ func (a *App) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	a.Store, err = store.Open(ctx, store.Config{
-		Path: path, KeepEvents: a.cfg.Store.KeepEvents, KeepCalls: a.cfg.Store.KeepCDRs,
+		Path: path, Serves: true, KeepEvents: a.cfg.Store.KeepEvents, KeepCalls: a.cfg.Store.KeepCDRs,
 		Log: a.log, Metrics: store.NewMetrics(a.registry),
 	})
 	if err == nil {

@@ -37,7 +37,7 @@ func TestBackupAndRestore(t *testing.T) {
 		return len(all)
 	}
 	run(1, "backup") // there is none
-	s, err := store.Open(t.Context(), store.Config{Path: path})
+	s, err := store.Open(t.Context(), store.Config{Path: path, Serves: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,6 +55,12 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if _, _, err := s.CreateKey(t.Context(), store.Key{Name: "two", Scopes: []string{"admin"}}); err != nil {
 		t.Fatal(err)
+	}
+	if text := run(1, "restore", "--replace"); !strings.Contains(text, "a tandem serves from") || keys() != 2 {
+		t.Errorf("%s, %d keys", text, keys())
+	}
+	if other, err := store.Open(t.Context(), store.Config{Path: path, Serves: true}); err == nil {
+		t.Error("two serve from one store", other.Close())
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
