@@ -23,4 +23,4 @@ fuzz: ## each target there is, for a minute or FUZZTIME
 	done
 
 image: ## a container image
-	docker build -t tandem .
+	docker build --build-arg VERSION=$$(git describe --tags --always) -t tandem .

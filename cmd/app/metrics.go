@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"runtime"
@@ -12,14 +13,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
+// release is the version of a package or an image, whose build says it: -ldflags "-X tandem/cmd/app.release=1.2.3".
+var release string
+
 // Version is what the binary was built from.
 func Version() (version, revision string) {
-	version, revision = "devel", "unknown"
+	version, revision = cmp.Or(release, "devel"), "unknown"
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return version, revision
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
+	if v := info.Main.Version; release == "" && v != "" && v != "(devel)" {
 		version = v
 	}
 	for _, s := range info.Settings {
