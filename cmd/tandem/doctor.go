@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -186,22 +187,36 @@ func rtpPorts(cfg *config.Config) finding {
 	return f
 }
 
-// database: can it be written?
+// database: can it be written? Its folder is made by the first process that serves.
 func database(cfg *config.Config) finding {
 	path, err := store.ParseURL(cfg.Store.URL)
 	if err != nil {
 		return finding{Step: "store", Code: "store_url", Text: err.Error()}
 	}
 	dir := filepath.Dir(path)
-	probe, err := os.CreateTemp(dir, ".tandem-doctor-*")
-	if err != nil {
-		return finding{Step: "store", Code: "store_not_writable", Text: err.Error(), Advice: "Make the folder of store.url, owned by the user tandem runs as."}
+	there := dir
+	for _, err := os.Stat(there); errors.Is(err, fs.ErrNotExist); _, err = os.Stat(there) {
+		there = filepath.Dir(there)
 	}
-	_ = probe.Close()
-	if err := os.Remove(probe.Name()); err != nil {
-		return finding{Step: "store", Code: "store_not_writable", Text: err.Error()}
+	switch err := writeOnce(there); {
+	case errors.Is(err, syscall.ENOSPC):
+		return finding{Step: "store", Code: "disk_full", Text: err.Error(), Advice: "Make room: a call that cannot be written down is not placed."}
+	case err != nil:
+		return finding{Step: "store", Code: "store_not_writable", Text: err.Error(), Advice: "Have the folder of store.url owned by the user tandem runs as."}
+	case there != dir:
+		return finding{Step: "store", OK: true, Text: dir + " will be made, and can be"}
 	}
 	return finding{Step: "store", OK: true, Text: dir + " can be written"}
+}
+
+// writeOnce writes a megabyte to a folder, and takes it away again.
+func writeOnce(dir string) error {
+	probe, err := os.CreateTemp(dir, ".tandem-doctor-*")
+	if err != nil {
+		return err
+	}
+	_, err = probe.Write(make([]byte, 1<<20))
+	return errors.Join(err, probe.Close(), os.Remove(probe.Name()))
 }
 
 // firewall is what must be let in, and out.
