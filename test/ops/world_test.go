@@ -51,17 +51,7 @@ func start(t *testing.T) *world {
 // startWith makes one with more settings.
 func startWith(t *testing.T, settingsToo string, log *slog.Logger) *world {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := &world{}
-	w.trunk, err = carrier.Open(conn, carrier.Options{Speed: 10, ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
-		return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := &world{trunk: openTrunk(t, carrier.Options{Speed: 10})}
 	w.trunkGone = sync.OnceValue(w.trunk.Close)
 	t.Cleanup(func() { _ = w.trunkGone() })
 	text := fmt.Appendf(nil, settings+settingsToo, w.trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
@@ -69,8 +59,8 @@ func startWith(t *testing.T, settingsToo string, log *slog.Logger) *world {
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
 	}
-	w.App, err = app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), log)
-	if err != nil {
+	var err error
+	if w.App, err = app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -84,6 +74,23 @@ func startWith(t *testing.T, settingsToo string, log *slog.Logger) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// openTrunk opens a carrier on the loopback, which who asked for it closes.
+func openTrunk(t *testing.T, options carrier.Options) *carrier.Carrier {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.ListenRTP = func(at netip.Addr) (net.PacketConn, error) {
+		return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
+	}
+	trunk, err := carrier.Open(conn, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trunk
 }
 
 // get reads what is at an address.
