@@ -132,7 +132,7 @@ func (s *Stream) settle(theirs remote, choose func(*remote), keying func(*keys, 
 		return nil, err
 	}
 	if s.side.EventPT == 0 {
-		theirs.event, theirs.wideEvent = 0, 0
+		theirs.event, theirs.wideEvent, theirs.red = 0, 0, 0
 	} else if !slices.Contains(theirs.codecs, Opus) {
 		theirs.wideEvent = 0
 	}

@@ -57,6 +57,7 @@ type numbers struct {
 	opus      uint8
 	event     uint8 // telephone-event at 8 kHz
 	wideEvent uint8 // and at Opus's clock: events have that of the sound beside them (RFC 4733 §2.1)
+	red       uint8 // telephone-events at 8 kHz, repeated; never ours
 }
 
 // ourNumbers are those that we give a leg.

@@ -34,13 +34,13 @@ func Formats(description []byte) ([]Format, error) {
 		names[uint8(PCMU)], names[uint8(PCMA)] = "PCMU/8000", "PCMA/8000"
 		var all []Format
 		for _, format := range m.MediaName.Formats {
-			pt, err := strconv.ParseUint(format, 10, 7)
-			if err != nil {
+			pt, ok := numberOf(format)
+			if !ok {
 				continue
 			}
-			name, clock, _ := strings.Cut(names[uint8(pt)], "/")
+			name, clock, _ := strings.Cut(names[pt], "/")
 			if rate, err := strconv.ParseUint(clock, 10, 31); err == nil && rate > 0 {
-				all = append(all, Format{PT: uint8(pt), Name: strings.ToLower(name), Rate: int(rate)})
+				all = append(all, Format{PT: pt, Name: strings.ToLower(name), Rate: int(rate)})
 			}
 		}
 		return all, nil

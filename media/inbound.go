@@ -25,8 +25,12 @@ const (
 	unknown kind = iota
 	sound
 	event // of a key, RFC 4733
+	red   // several of those, RFC 2198
 	noise // comfort noise
 )
+
+// ofKeys reports whether a packet says what key is down.
+func (k kind) ofKeys() bool { return k == event || k == red }
 
 // inbound is what a stream knows of what comes in, under Stream.inMu.
 type inbound struct {
@@ -114,6 +118,7 @@ func (in *inbound) expect(theirs numbers) {
 				}
 			}
 		}
+		in.carries(theirs.red, content{kind: red, rate: sampleRate})
 	}
 	in.keys.Configure(cfg)
 }

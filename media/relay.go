@@ -73,13 +73,13 @@ func (s *Stream) weigh(now time.Time, b []byte, from netip.AddrPort) {
 		return
 	case foreign:
 		switch {
-		case what.kind != event:
+		case !what.kind.ofKeys():
 			in.tally.Suspect[suspectSSRC]++
 			in.keep(now, from, b, true)
 		case in.tooMany(now):
 			in.tally.Suspect[suspectRate]++
 		default: // gateways have been seen to send keys as a stream of their own
-			s.press(now, &h, b[:h.size+len(payload)])
+			s.key(now, &h, b[:h.size+len(payload)], what.kind)
 		}
 		return
 	}
@@ -148,8 +148,8 @@ func (s *Stream) hear(now time.Time, h *header, b []byte, what content) {
 		close(s.started)
 	}
 	switch {
-	case what.kind == event:
-		s.press(now, h, b)
+	case what.kind.ofKeys():
+		s.key(now, h, b, what.kind)
 		return
 	case what.kind == sound && what.codec.Wide():
 		in.sounded = true // as far as anybody here can tell

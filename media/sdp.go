@@ -151,29 +151,36 @@ func parseAudio(s *sdp.SessionDescription, m *sdp.MediaDescription) (remote, err
 	}
 	names := rtpmaps(m.Attributes)
 	for _, format := range m.MediaName.Formats {
-		pt, err := strconv.ParseUint(format, 10, 7)
-		if err != nil {
+		pt, ok := numberOf(format)
+		if !ok {
 			continue
 		}
-		switch name := names[uint8(pt)]; {
-		case pt == uint64(PCMU), pt == uint64(PCMA), pt == uint64(G722):
+		switch name := names[pt]; {
+		case pt == uint8(PCMU), pt == uint8(PCMA), pt == uint8(G722):
 			r.takes(Codec(pt))
 		case strings.EqualFold(name, Opus.rtpmap()) && r.numbers.opus == 0:
-			r.numbers.opus = uint8(pt)
+			r.numbers.opus = pt
 			r.opusFmtp = fmtp(m.Attributes, format)
 			r.takes(Opus)
 		case strings.EqualFold(name, "telephone-event/8000") && r.event == 0:
-			r.event = uint8(pt)
+			r.event = pt
 		case strings.EqualFold(name, "telephone-event/48000") && r.wideEvent == 0:
-			r.wideEvent = uint8(pt)
+			r.wideEvent = pt
 		case pt == noisePT:
 			r.noise = true
 		}
 	}
+	r.red = r.redundant(names, m.Attributes, m.MediaName.Formats)
 	if len(r.codecs) == 0 {
 		return remote{}, fmt.Errorf("session description: %w", ErrNoCodec)
 	}
 	return r, nil
+}
+
+// numberOf reads one of an m-line's formats.
+func numberOf(format string) (pt uint8, ok bool) {
+	n, err := strconv.ParseUint(format, 10, 7)
+	return uint8(n), err == nil
 }
 
 // takes adds a codec.
@@ -255,8 +262,8 @@ func rtpmaps(attributes []sdp.Attribute) map[uint8]string {
 			continue
 		}
 		format, name, _ := strings.Cut(a.Value, " ")
-		if pt, err := strconv.ParseUint(format, 10, 7); err == nil {
-			names[uint8(pt)] = strings.TrimSuffix(strings.TrimSpace(name), "/1")
+		if pt, ok := numberOf(format); ok {
+			names[pt] = strings.TrimSuffix(strings.TrimSpace(name), "/1")
 		}
 	}
 	return names
@@ -330,6 +337,9 @@ func (l *local) describeAudio(b *strings.Builder) {
 	for _, e := range events {
 		fmt.Fprintf(b, " %d", e.pt)
 	}
+	if l.red != 0 {
+		fmt.Fprintf(b, " %d", l.red)
+	}
 	b.WriteString("\r\n")
 	for _, c := range l.codecs {
 		fmt.Fprintf(b, "a=rtpmap:%d %s\r\n", l.of(c), c.rtpmap())
@@ -339,6 +349,9 @@ func (l *local) describeAudio(b *strings.Builder) {
 	}
 	for _, e := range events {
 		fmt.Fprintf(b, "a=rtpmap:%d telephone-event/%d\r\na=fmtp:%[1]d 0-15\r\n", e.pt, e.rate)
+	}
+	if l.red != 0 {
+		fmt.Fprintf(b, "a=rtpmap:%d red/8000\r\na=fmtp:%[1]d %d/%[2]d\r\n", l.red, l.event)
 	}
 	for _, c := range l.cryptos {
 		fmt.Fprintf(b, "a=crypto:%v\r\n", c)
