@@ -16,22 +16,31 @@ type scenario struct {
 	outcome bridge.Outcome
 	reason  bridge.Reason
 	flag    bridge.Flag // that must be there; "" = none
+	heard   func(prospect *bridge.Quality) bool
 }
 
+// clean is a line that loses nothing to speak of; lossy one that loses one in ten.
+func clean(q *bridge.Quality) bool { return q.Received > 0 && q.LossRatio < 0.02 }
+func lossy(q *bridge.Quality) bool { return q.LossRatio > 0.05 && q.LossRatio < 0.15 && q.JitterMS > 2 }
+
 var scenarios = []scenario{
-	{"0110", "0100", "answered, talks, hangs up", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedEvent},
-	{"0110", "0101", "busy", bridge.ProspectBusy, bridge.ReasonProspectBusy, ""},
-	{"0110", "0102", "rings out", bridge.ProspectNoAnswer, bridge.ReasonProspectNoAnswer, bridge.FlagProspectRang},
-	{"0110", "0103", "declines", bridge.ProspectDeclined, bridge.ReasonProspectDeclined, ""},
-	{"0110", "0104", "not in service", bridge.ProspectUnreachable, bridge.ReasonProspectInvalid, ""},
-	{"0110", "0105", "early media", bridge.Completed, bridge.ReasonCompleted, bridge.FlagEarlyMedia},
-	{"0110", "0106", "503, so the next trunk", bridge.Completed, bridge.ReasonCompleted, bridge.FlagFailoverUsed},
-	{"0111", "0100", "1 as tones", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInBand},
-	{"0112", "0100", "1 by SIP INFO", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInfo},
-	{"0113", "0100", "the rep's voicemail", bridge.RepNotConfirmed, bridge.ReasonRepVoicemail, ""},
-	{"0114", "0100", "the rep presses 2", bridge.RepDeclined, bridge.ReasonRepDeclinedByKey, ""},
-	{"0115", "0100", "the rep does not answer", bridge.RepNoAnswer, bridge.ReasonRepNoAnswer, ""},
-	{"0116", "0102", "the rep leaves while it rings", bridge.Canceled, bridge.ReasonRepGone, ""},
+	{"0110", "0100", "answered, talks, hangs up", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedEvent, nil},
+	{"0110", "0101", "busy", bridge.ProspectBusy, bridge.ReasonProspectBusy, "", nil},
+	{"0110", "0102", "rings out", bridge.ProspectNoAnswer, bridge.ReasonProspectNoAnswer, bridge.FlagProspectRang, nil},
+	{"0110", "0103", "declines", bridge.ProspectDeclined, bridge.ReasonProspectDeclined, "", nil},
+	{"0110", "0104", "not in service", bridge.ProspectUnreachable, bridge.ReasonProspectInvalid, "", nil},
+	{"0110", "0105", "early media", bridge.Completed, bridge.ReasonCompleted, bridge.FlagEarlyMedia, nil},
+	{"0110", "0106", "503, so the next trunk", bridge.Completed, bridge.ReasonCompleted, bridge.FlagFailoverUsed, nil},
+	{"0111", "0100", "1 as tones", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInBand, nil},
+	{"0112", "0100", "1 by SIP INFO", bridge.Completed, bridge.ReasonCompleted, bridge.FlagConfirmedInfo, nil},
+	{"0113", "0100", "the rep's voicemail", bridge.RepNotConfirmed, bridge.ReasonRepVoicemail, "", nil},
+	{"0114", "0100", "the rep presses 2", bridge.RepDeclined, bridge.ReasonRepDeclinedByKey, "", nil},
+	{"0115", "0100", "the rep does not answer", bridge.RepNoAnswer, bridge.ReasonRepNoAnswer, "", nil},
+	{"0116", "0102", "the rep leaves while it rings", bridge.Canceled, bridge.ReasonRepGone, "", nil},
+	{"0110", "0120", "put on hold, and back", bridge.Completed, bridge.ReasonCompleted, "", clean},
+	{"0110", "0121", "the session is refreshed", bridge.Completed, bridge.ReasonCompleted, "", clean},
+	{"0110", "0122", "a line with loss and jitter", bridge.Completed, bridge.ReasonCompleted, "", lossy},
+	{"0110", "0123", "a phone behind a NAT", bridge.Completed, bridge.ReasonCompleted, "", clean},
 }
 
 func idOf(answer []byte) (string, error) {
@@ -81,6 +90,9 @@ func (d *demonstration) scenario(s scenario) string {
 	}
 	if record.Ending.Outcome != s.outcome || record.Ending.Reason != s.reason {
 		return fmt.Sprintf("ended %s (%s), not %s (%s)", record.Ending.Outcome, record.Ending.Reason, s.outcome, s.reason)
+	}
+	if q := record.Prospect.Quality; s.heard != nil && (q == nil || !s.heard(q)) {
+		return fmt.Sprintf("the prospect was heard as %+v", q)
 	}
 	for _, flag := range record.Flags {
 		if flag == s.flag {

@@ -65,8 +65,11 @@ func (call *Call) compose(method, branch string, cseq int, kind, body string) []
 	if kind != "" {
 		extra = "Content-Type: " + kind + "\r\n"
 	}
-	if method == "INVITE" {
+	switch method {
+	case "INVITE":
 		extra += call.contact()
+	case "UPDATE":
+		extra += call.contact() + "Supported: timer\r\nSession-Expires: 1800;refresher=uac\r\n"
 	}
 	return fmt.Appendf(nil, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=%s;rport\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n%sContent-Length: %d\r\n\r\n%s",
 		method, target, call.c.addr, branch, call.invite.get("To"), call.tag, call.invite.get("From"), call.invite.get("Call-ID"), cseq, method, extra, len(body), body)

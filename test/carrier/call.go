@@ -39,6 +39,7 @@ type Call struct {
 
 	cancelStatus string // "" = obeys
 	noEvents     bool
+	behindNAT    bool
 }
 
 // describe is the phone's session description. call.mu is held.
@@ -51,6 +52,9 @@ func (call *Call) describe() string {
 	host := "IP4 " + at.Addr().String()
 	if at.Addr().Is6() {
 		host = "IP6 " + at.Addr().String()
+	}
+	if call.behindNAT {
+		host = "IP4 192.168.77.7"
 	}
 	return fmt.Sprintf("v=0\r\no=- 1 %d IN %s\r\ns=-\r\nc=IN %[2]s\r\nt=0 0\r\nm=audio %d RTP/AVP %s\r\na=rtpmap:0 PCMU/8000\r\n%sa=ptime:20\r\na=%s\r\n",
 		call.version, host, at.Port(), formats, events, call.sending)

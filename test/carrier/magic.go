@@ -28,6 +28,17 @@ var magic = map[string]Script{
 	},
 	"0106": func(c *Call) { c.Reject("503 Service Unavailable", "Retry-After: 30\r\n") },
 
+	// What a line does to a call that goes on, for the demo. A phone that is refused
+	// falls silent, which ends the call as no sound does.
+	"0120": prospect(func(c *Call) {
+		c.Wait(2 * time.Second)
+		held := c.Redirect("sendonly", 0) && c.Wait(2*time.Second) && c.Redirect("sendrecv", ProspectTone)
+		c.unless(!held, 5*time.Second)
+	}),
+	"0121": prospect(func(c *Call) { c.Wait(2 * time.Second); c.unless(!c.Refresh(), 5*time.Second) }),
+	"0122": prospect(func(c *Call) { c.BadLine(10, 16*time.Millisecond); c.Wait(20 * time.Second) }),
+	"0123": func(c *Call) { c.BehindNAT(); prospect(func(c *Call) { c.Wait(20 * time.Second) })(c) },
+
 	"0110": rep(func(c *Call) { c.PressEvent('1'); <-c.Over() }),
 	"0111": rep(func(c *Call) { c.PressTones('1'); <-c.Over() }),
 	"0112": rep(func(c *Call) { c.PressInfo('1'); <-c.Over() }),
@@ -70,6 +81,16 @@ func rep(then Script) Script {
 // key takes as long as it takes.
 func (call *Call) longer(d, real time.Duration) time.Duration {
 	return max(d, time.Duration(float64(real)*call.c.opts.Speed))
+}
+
+// unless goes on for a while, or in silence until it is given up.
+func (call *Call) unless(refused bool, d time.Duration) {
+	if !refused {
+		call.Wait(d)
+		return
+	}
+	call.sound.still(true)
+	<-call.over
 }
 
 func (call *Call) ringFor(d time.Duration) bool {

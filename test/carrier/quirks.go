@@ -40,6 +40,28 @@ func (call *Call) WithoutEvents() {
 	call.noEvents = true
 }
 
+// BehindNAT describes an address that nobody can reach: where it sends from shows
+// where it is.
+func (call *Call) BehindNAT() {
+	call.mu.Lock()
+	defer call.mu.Unlock()
+	call.behindNAT = true
+}
+
+// BadLine loses one in so many of the packets that it sends from then on, and is up
+// to that late with the others.
+func (call *Call) BadLine(lost int, late time.Duration) {
+	call.sound.mu.Lock()
+	defer call.sound.mu.Unlock()
+	call.sound.lost, call.sound.late = lost, late
+}
+
+// Refresh renews the session (RFC 4028), and reports whether that was taken.
+func (call *Call) Refresh() bool {
+	answer := call.ask("UPDATE", "", "")
+	return answer != nil && answer.status() == 200 && answer.get("Session-Expires") != ""
+}
+
 // PressAll presses a key by events, by its tones, and by SIP INFO, all at once.
 func (call *Call) PressAll(digit byte) {
 	call.sound.mu.Lock()

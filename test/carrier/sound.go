@@ -33,6 +33,8 @@ type sound struct {
 	talking bool
 	mute    bool   // it sends keys only
 	clip    []byte // µ-law, goes before hz
+	lost    int    // one in so many packets; 0 = none
+	late    time.Duration
 	key     byte
 	asTone  bool
 	both    bool // as events too
@@ -88,7 +90,7 @@ func (s *sound) talk() {
 	var seq uint16
 	var ts, phase uint32
 	for due := time.Now(); ; due = due.Add(frame) {
-		timer := time.NewTimer(time.Until(due))
+		timer := time.NewTimer(time.Until(due.Add(s.lateness(seq))))
 		select {
 		case <-timer.C:
 		case <-s.stop:
@@ -96,7 +98,9 @@ func (s *sound) talk() {
 			return
 		}
 		for _, p := range s.next(ts, phase) {
-			seq++
+			if seq++; s.loses(seq) {
+				continue
+			}
 			b := binary.BigEndian.AppendUint16([]byte{0x80, p.pt}, seq)
 			b = binary.BigEndian.AppendUint32(b, p.ts)
 			b = binary.BigEndian.AppendUint32(b, 0xca11)
@@ -105,6 +109,19 @@ func (s *sound) talk() {
 		ts += samples
 		phase += samples
 	}
+}
+
+// lateness is how late the packet after seq is: never the same twice in a row.
+func (s *sound) lateness(seq uint16) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.late * time.Duration(seq%5) / 4
+}
+
+func (s *sound) loses(seq uint16) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost > 0 && int(seq)%s.lost == 0
 }
 
 type packet struct {
