@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,29 +26,31 @@ var retries = []time.Duration{
 // maxRetryAfter is the longest that an endpoint may ask us to wait.
 const maxRetryAfter = 24 * time.Hour
 
-// attempt sends one event once. The attempt is written down before it is made.
-func (s *Sender) attempt(ctx context.Context, d store.Delivery) error {
-	event, err := s.store.Event(ctx, d.Seq)
-	if err != nil {
-		return err
-	}
+// errUnwanted says that an endpoint is disabled or deleted since its delivery was
+// read: that is dead, or gone.
+var errUnwanted = errors.New("endpoint takes nothing")
+
+// attempt sends one event once, and says how that ended; an error says that it did
+// not, or that nothing is known of it.
+func (s *Sender) attempt(ctx context.Context, d store.Delivery) (store.Attempt, error) {
+	a := store.Attempt{Delivery: d}
 	endpoint, err := s.endpoint(ctx, d.Endpoint)
+	if errors.Is(err, store.ErrNotFound) || err == nil && endpoint.Disabled != "" {
+		err = errUnwanted
+	}
 	if err != nil {
-		return err
+		return a, err
 	}
-	begin := time.Now()
-	if err := s.store.Began(ctx, d.ID, begin); err != nil {
-		return err
-	}
-	body, err := json.Marshal(s.Server.eventJSON(&event))
+	body, err := s.bodies.of(ctx, s.Server, d.Seq)
 	if err != nil {
-		return err
+		return a, err
 	}
-	response, answer, err := s.post(ctx, &endpoint, event.Event.ID, begin, body)
+	a.LastAt, a.Attempts = time.Now(), d.Attempts+1
+	response, answer, err := s.post(ctx, &endpoint, body.id, a.LastAt, body.text)
 	if ctx.Err() != nil {
-		return ctx.Err() // we were stopped: nothing is known of the attempt
+		return a, ctx.Err() // we were stopped
 	}
-	a := store.Attempt{Took: time.Since(begin), Answer: answer}
+	a.Took, a.Answer, a.Code, a.Error = time.Since(a.LastAt), answer, 0, ""
 	if response != nil {
 		a.Code = response.StatusCode
 	}
@@ -58,7 +59,8 @@ func (s *Sender) attempt(ctx context.Context, d store.Delivery) error {
 	if a.State != store.DeliveryDone {
 		s.log.Warn("webhooks: not delivered", "endpoint", d.Endpoint, "call", d.Subject, "code", a.Code, "err", a.Error, "state", a.State)
 	}
-	return s.store.Finished(context.WithoutCancel(ctx), d, a, func(e *store.Endpoint) { s.settle(e, &a) })
+	a.Change = func(e *store.Endpoint) { s.settle(e, &a) }
+	return a, nil
 }
 
 func (s *Sender) endpoint(ctx context.Context, id string) (store.Endpoint, error) {

@@ -109,7 +109,7 @@ func (h *hook) taken() []Event {
 
 // hooked is a store with a Sender, on whichever clock the test is.
 type hooked struct {
-	*testing.T
+	testing.TB
 	store  *store.Store
 	server *Server
 	sender *Sender
@@ -117,13 +117,19 @@ type hooked struct {
 
 func newHooked(t *testing.T, network http.RoundTripper) *hooked {
 	t.Helper()
+	h := openHooked(t)
+	h.sender = NewSender(SenderConfig{Server: h.server, Timeout: 15 * time.Second, DisableAfter: 120 * time.Hour, Transport: network})
+	return h
+}
+
+// openHooked is a store that nothing is sent from yet.
+func openHooked(t testing.TB) *hooked {
+	t.Helper()
 	st, err := store.Open(t.Context(), store.Config{Path: filepath.Join(t.TempDir(), "t.db"), KeepEvents: 72 * time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hooked{T: t, store: st, server: New(Config{Store: st})}
-	h.sender = NewSender(SenderConfig{Server: h.server, Timeout: 15 * time.Second, DisableAfter: 120 * time.Hour, Transport: network})
-	return h
+	return &hooked{TB: t, store: st, server: New(Config{Store: st})}
 }
 
 func (h *hooked) close() {
@@ -473,6 +479,12 @@ func TestEndpointsOverTheAPI(t *testing.T) {
 	r.do("POST", "/v1/calls", smallest)
 	if res, _ := r.do("POST", path+"/test", ""); res.StatusCode != 202 {
 		t.Errorf("test: %d", res.StatusCode)
+	}
+	for more := true; more; { // there is no Sender
+		var err error
+		if more, err = r.store.Spread(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
 	_, list := r.do("GET", path+"/deliveries?limit=1", "")
 	rows := list["data"].([]any)

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -39,52 +38,6 @@ type Delivery struct {
 	Took      time.Duration
 	Answer    string // its beginning
 	Error     string
-}
-
-// addDeliveries writes, within an event's transaction, whom it is to be sent to.
-func addDeliveries(ctx context.Context, tx *tx, e bridge.Event, seq int64, test bool) error {
-	endpoints, err := tx.allEndpoints(ctx)
-	if err != nil {
-		return err
-	}
-	for i := range endpoints {
-		endpoint := &endpoints[i]
-		switch {
-		case endpoint.Test != test:
-			continue
-		case e.Type == WebhookTest && e.Call != endpoint.ID, e.Type != WebhookTest && !endpoint.Wants(e.Type):
-			continue
-		}
-		// What an endpoint does not get while it is disabled can be replayed.
-		why := ""
-		if endpoint.Disabled != "" {
-			why = "disabled: " + endpoint.Disabled
-		}
-		now := e.At.UnixMicro()
-		_, err := tx.ExecContext(ctx, `INSERT INTO deliveries (endpoint_id, seq, subject, created_at, next_at, error, state)
-			VALUES (?1, ?2, ?3, ?4, ?4, ?5, CASE WHEN ?5 <> '' THEN 'dead' WHEN EXISTS (SELECT 1 FROM deliveries
-				WHERE endpoint_id = ?1 AND subject = ?3 AND state IN ('pending', 'waiting') AND (state = 'waiting' OR passed = 0))
-			THEN 'waiting' ELSE 'pending' END)`, endpoint.ID, seq, e.Call, now, why)
-		if err != nil {
-			return err
-		}
-		tx.touched[endpoint.ID] = true
-	}
-	return nil
-}
-
-// allEndpoints reads them once for the writer's life; who changes one has them
-// read again.
-func (t *tx) allEndpoints(ctx context.Context) ([]Endpoint, error) {
-	if t.endpoints != nil {
-		return t.endpoints, nil
-	}
-	var docs string
-	if err := t.QueryRowContext(ctx, "SELECT json_group_array(json(doc)) FROM webhook_endpoints").Scan(&docs); err != nil {
-		return nil, err
-	}
-	err := json.Unmarshal([]byte(docs), &t.endpoints)
-	return t.endpoints, err
 }
 
 // TakeTouched returns the endpoints that got something to be delivered since the
@@ -170,57 +123,55 @@ func (s *Store) Event(ctx context.Context, seq int64) (e Envelope, err error) {
 	return e, nil
 }
 
-// Began counts an attempt, before it is made.
-func (s *Store) Began(ctx context.Context, id int64, at time.Time) error {
+// Attempt is an attempt that has ended: the delivery as it stands after it.
+type Attempt struct {
+	Delivery
+	Passed bool            // later events of the call need not wait for this one
+	Change func(*Endpoint) // what it means for the endpoint
+}
+
+// Finished keeps how attempts ended, and lets each call's next event go where that
+// may. An attempt that is under way is not written down: who dies before its end
+// makes it again.
+func (s *Store) Finished(ctx context.Context, attempts []Attempt) error {
 	return s.doLater(ctx, func(ctx context.Context, tx *tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET attempts = attempts + 1, last_at = ? WHERE id = ?", at.UnixMicro(), id)
-		return err
+		for i := range attempts {
+			if err := tx.finish(ctx, &attempts[i]); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-// Attempt is how an attempt ended.
-type Attempt struct {
-	State  DeliveryState // Done, Dead, or Pending: again at NextAt
-	NextAt time.Time
-	Passed bool // later events of the call need not wait for this one
-	Code   int
-	Took   time.Duration
-	Answer string
-	Error  string
-}
-
-// Finished keeps how an attempt ended, lets the call's next event go where that
-// may, and has change made to the endpoint.
-func (s *Store) Finished(ctx context.Context, d Delivery, a Attempt, change func(*Endpoint)) error {
-	return s.submit(&write{ctx: ctx, later: true, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE deliveries SET state = ?, next_at = ?, passed = passed OR ?, code = ?, took = ?, answer = ?, error = ? WHERE id = ? AND state = 'pending'",
-			a.State, a.NextAt.UnixMicro(), a.Passed, a.Code, a.Took, a.Answer, a.Error, d.ID)
-		if err == nil && (a.State != DeliveryPending || a.Passed) {
-			err = tx.advance(ctx, d.Endpoint, d.Subject)
-		}
-		if err != nil {
-			return err
-		}
-		endpoints, err := tx.allEndpoints(ctx)
-		at := slices.IndexFunc(endpoints, func(e Endpoint) bool { return e.ID == d.Endpoint })
-		if err != nil || at < 0 {
-			return err
-		}
-		endpoint := endpoints[at]
-		change(&endpoint)
-		if endpoint.Disabled == endpoints[at].Disabled && endpoint.FailingSince.Equal(endpoints[at].FailingSince) {
-			return nil
-		}
-		return tx.changeEndpoint(ctx, &endpoint)
-	}})
+func (t *tx) finish(ctx context.Context, a *Attempt) error {
+	_, err := t.ExecContext(ctx, `UPDATE deliveries SET attempts = ?, last_at = ?, state = ?, next_at = ?, passed = passed OR ?, code = ?, took = ?, answer = ?, error = ?
+		WHERE id = ? AND state = 'pending'`, a.Attempts, a.LastAt.UnixMicro(), a.State, a.NextAt.UnixMicro(), a.Passed, a.Code, a.Took, a.Answer, a.Error, a.ID)
+	if err == nil && (a.State != DeliveryPending || a.Passed) {
+		err = t.advance(ctx, a.Endpoint, a.Subject)
+	}
+	if err != nil {
+		return err
+	}
+	endpoints, err := t.allEndpoints(ctx)
+	at := slices.IndexFunc(endpoints, func(e Endpoint) bool { return e.ID == a.Endpoint })
+	if err != nil || at < 0 {
+		return err
+	}
+	endpoint := endpoints[at]
+	a.Change(&endpoint)
+	if endpoint.Disabled == endpoints[at].Disabled && endpoint.FailingSince.Equal(endpoints[at].FailingSince) {
+		return nil
+	}
+	return t.changeEndpoint(ctx, &endpoint)
 }
 
 // advance lets the first waiting event of a call go, unless one before it holds
 // it back.
 func (t *tx) advance(ctx context.Context, endpoint, subject string) error {
 	_, err := t.ExecContext(ctx, `UPDATE deliveries SET state = 'pending', next_at = ?3 WHERE id =
-		(SELECT id FROM deliveries WHERE endpoint_id = ?1 AND subject = ?2 AND state = 'waiting' ORDER BY seq LIMIT 1)
-		AND NOT EXISTS (SELECT 1 FROM deliveries WHERE endpoint_id = ?1 AND subject = ?2 AND state = 'pending' AND passed = 0)`,
+		(SELECT id FROM deliveries INDEXED BY deliveries_line WHERE endpoint_id = ?1 AND subject = ?2 AND state IN ('pending', 'waiting') AND state = 'waiting' ORDER BY seq LIMIT 1)
+		AND NOT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_line WHERE endpoint_id = ?1 AND subject = ?2 AND state IN ('pending', 'waiting') AND state = 'pending' AND passed = 0)`,
 		endpoint, subject, time.Now().UnixMicro())
 	t.touched[endpoint] = true
 	return err
@@ -230,6 +181,9 @@ func (t *tx) advance(ctx context.Context, endpoint, subject string) error {
 // again, in the order of the events; it says how many.
 func (s *Store) Replay(ctx context.Context, endpoint string, since time.Time) (n int64, err error) {
 	err = s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
+		if err := tx.spreadFirst(ctx); err != nil {
+			return err
+		}
 		result, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'waiting', attempts = 0, passed = 0, error = '' WHERE endpoint_id = ? AND state = 'dead' AND created_at >= ?
 			AND EXISTS (SELECT 1 FROM events WHERE seq = deliveries.seq)`, endpoint, since.UnixMicro())
 		if err != nil {

@@ -69,7 +69,12 @@ func (e *Endpoint) SecretText() string {
 // CreateEndpoint keeps a new endpoint.
 func (s *Store) CreateEndpoint(ctx context.Context, e Endpoint) (Endpoint, error) {
 	e.ID, e.CreatedAt, e.Secret = bridge.NewID("we"), time.Now().UTC(), NewSecret()
-	err := s.do(ctx, func(ctx context.Context, tx *tx) error { return tx.putEndpoint(ctx, &e) })
+	err := s.do(ctx, func(ctx context.Context, tx *tx) error {
+		if err := tx.spreadFirst(ctx); err != nil {
+			return err
+		}
+		return tx.putEndpoint(ctx, &e)
+	})
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("endpoint: %w", err)
 	}
@@ -121,6 +126,9 @@ func scanEndpoint(scan func(...any) error) (e Endpoint, err error) {
 func (s *Store) UpdateEndpoint(ctx context.Context, test bool, id string, change func(*Endpoint) error) (e Endpoint, err error) {
 	err = s.submit(&write{ctx: ctx, events: true, done: make(chan error, 1), do: func(ctx context.Context, tx *tx) error {
 		if e, err = scanEndpoint(tx.QueryRowContext(ctx, "SELECT doc FROM webhook_endpoints WHERE test = ? AND id = ?", test, id).Scan); err != nil {
+			return err
+		}
+		if err := tx.spreadFirst(ctx); err != nil {
 			return err
 		}
 		if err := change(&e); err != nil {

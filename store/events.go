@@ -148,16 +148,9 @@ func addEvent(ctx context.Context, tx *tx, e bridge.Event, doc []byte, rep strin
 	if err != nil {
 		return err
 	}
-	result, err := tx.ExecContext(ctx, "INSERT INTO events (id, call_id, call_seq, type, at, event, record, rep_id, test) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err = tx.ExecContext(ctx, "INSERT INTO events (id, call_id, call_seq, type, at, event, record, rep_id, test) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		e.ID, e.Call, e.Seq, string(e.Type), e.At.UnixMicro(), string(event), string(doc), rep, test)
-	if err != nil {
-		return err
-	}
-	seq, err := result.LastInsertId()
-	if err != nil {
-		return err
-	}
-	return addDeliveries(ctx, tx, e, seq, test)
+	return err
 }
 
 // putRecord writes a record, whose JSON is doc, with its metadata where that is new.

@@ -29,7 +29,7 @@ var (
 var migrations embed.FS
 
 // schemaVersion is the newest migration.
-const schemaVersion = 7
+const schemaVersion = 8
 
 // Config is where things are kept, and for how long.
 type Config struct {

@@ -13,6 +13,7 @@ import (
 type tx struct {
 	conn     *sql.Conn
 	prepared map[string]*sql.Stmt
+	flushing bool // a commit waits for the disk
 
 	endpoints []Endpoint      // those there are, nil = to be read
 	touched   map[string]bool // those that got something to be delivered
@@ -23,7 +24,7 @@ func openTx(ctx context.Context, db *sql.DB) (*tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tx{conn: conn, prepared: make(map[string]*sql.Stmt), touched: make(map[string]bool)}, nil
+	return &tx{conn: conn, prepared: make(map[string]*sql.Stmt), flushing: true, touched: make(map[string]bool)}, nil
 }
 
 func (t *tx) statement(ctx context.Context, query string) (*sql.Stmt, error) {
@@ -47,6 +48,15 @@ func (t *tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Re
 	return s.ExecContext(ctx, args...)
 }
 
+// QueryContext reads rows, likewise.
+func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	s, err := t.statement(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return s.QueryContext(ctx, args...)
+}
+
 // QueryRowContext reads one row, likewise.
 func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	s, err := t.statement(ctx, query)
@@ -54,6 +64,24 @@ func (t *tx) QueryRowContext(ctx context.Context, query string, args ...any) *sq
 		return t.conn.QueryRowContext(ctx, query, args...) // fails alike, and says so when scanned
 	}
 	return s.QueryRowContext(ctx, args...)
+}
+
+// flushes says whether the next transaction is on the disk when it returns. One that
+// is not outlives the process all the same, and a loss of power where another that
+// is came after it.
+func (t *tx) flushes(ctx context.Context, now bool) error {
+	if t.flushing == now {
+		return nil
+	}
+	setting := "PRAGMA synchronous = NORMAL"
+	if now {
+		setting = "PRAGMA synchronous = FULL"
+	}
+	if _, err := t.conn.ExecContext(ctx, setting); err != nil { // not prepared: it acts when it is parsed
+		return fmt.Errorf("store: %w", err)
+	}
+	t.flushing = now
+	return nil
 }
 
 func (t *tx) exec(ctx context.Context, query string) error {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -115,6 +116,9 @@ func (s *Store) commit(group []*write) {
 func (s *Store) transact(group []*write, results []error) error {
 	// Somebody who has gone away must not undo the others' work.
 	ctx := context.Background()
+	if err := s.tx.flushes(ctx, slices.ContainsFunc(group, func(w *write) bool { return !w.later })); err != nil {
+		return err
+	}
 	if err := s.tx.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
