@@ -91,7 +91,7 @@ var registrations = map[string]struct{ mail, user, refused string }{
 	"freepbx":    {mail: `host: 10.0.0.5`},
 	"freeswitch": {mail: `host: 10.0.0.5`},
 	"3cx":        {mail: `host: pbx.example.com`},
-	"cucm":       {mail: `host: 10.0.0.5`},
+	"cucm":       {mail: `host: 10.0.0.5`, refused: "takes no REGISTER"},
 	"generic":    {mail: `host: sip.example.com`},
 }
 
