@@ -33,11 +33,18 @@ const (
 func startKamailio(t *testing.T, words ...string) *kamailio {
 	t.Helper()
 	k := &kamailio{T: t, port: freePort(t), dir: t.TempDir(), define: "PLAIN"}
-	k.config = fill(t, "kamailio/kamailio.cfg", k.dir, append(words,
-		"port", strconv.Itoa(k.port), "tlsport", strconv.Itoa(k.tlsPort()), "trunk", trunkPassword, "phones", phonePassword, "auth", "digest")...)
+	k.config = fill(t, "kamailio/kamailio.cfg", k.dir, append(words, "port", strconv.Itoa(k.port), "tlsport", strconv.Itoa(k.tlsPort()),
+		"trunk", trunkPassword, "phones", phonePassword, "auth", "digest", "service", fmt.Sprintf("127.0.0.1:%d", k.port))...)
 	if slices.Contains(words, "cert") {
 		k.define = "WITH_TLS"
 	}
+	return k.serve()
+}
+
+// serve starts it until the test is over.
+func (k *kamailio) serve() *kamailio {
+	k.Helper()
+	t := k.T
 	k.start()
 	t.Cleanup(func() {
 		k.stop()
