@@ -229,7 +229,7 @@ func (f *figures) probe(p *process, w *wire, number int) error {
 	if err := p.until(id, "in_progress"); err != nil {
 		return err
 	}
-	for range 100 { // until both have heard
+	for range 3000 { // until both have heard
 		_, rep := w.between(answered, repHears)
 		if _, prospect := w.between(answered, prospectHears); rep && prospect {
 			break

@@ -151,21 +151,27 @@ func (p *process) call(n int) (id string, err error) {
 	return made.ID, err
 }
 
-func (p *process) status(id string) (string, error) {
-	var seen struct{ Status string }
-	err := p.do("GET", "/v1/calls/"+id, "", &seen)
-	return seen.Status, err
+// seen is what the API says of a call.
+type seen struct {
+	Status, Reason string
+	Flags          []string
+	Legs           struct{ Rep, Prospect struct{ Hangup struct{ Text string } } }
+}
+
+func (p *process) get(id string) (s seen, err error) {
+	err = p.do("GET", "/v1/calls/"+id, "", &s)
+	return s, err
 }
 
 // until waits for a call's status.
 func (p *process) until(id, want string) error {
 	for range 1500 {
-		status, err := p.status(id)
-		if err != nil || status == want {
+		call, err := p.get(id)
+		if err != nil || call.Status == want {
 			return err
 		}
-		if status == "ended" {
-			return fmt.Errorf("call %s has ended, it should be %s", id, want)
+		if call.Status == "ended" {
+			return fmt.Errorf("call %s has ended, it should be %s: %+v", id, want, call)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

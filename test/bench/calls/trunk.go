@@ -63,7 +63,7 @@ func (t *trunk) phone(number string) carrier.Script {
 	return func(c *carrier.Call) {
 		c.Ring()
 		c.Answer(carrier.RepTone)
-		if c.Wait(pressAfter) {
+		if c.Listen() && c.Wait(pressAfter) {
 			c.PressEvent('1')
 			t.untilReleased(c)
 		}
