@@ -9,9 +9,10 @@ import (
 const enough = 50
 
 // MOS estimates what a listener would say of what came in, 1 to 4.5. ok is false
-// until a second of sound has been expected and some has come.
+// until a second of sound has been expected and some has come, and for sound of a
+// wide codec, of which the model knows nothing.
 func (s Stats) MOS() (mos float64, ok bool) {
-	if s.Expected < enough || s.Received == 0 {
+	if s.Expected < enough || s.Received == 0 || s.Wide {
 		return 0, false
 	}
 	return emodel(s.Loss(), s.burstRatio(), s.delay(s.Jitter)), true
@@ -19,7 +20,7 @@ func (s Stats) MOS() (mos float64, ok bool) {
 
 // FarMOS is likewise what the far end heard of us, by its own reports.
 func (s Stats) FarMOS() (mos float64, ok bool) {
-	if s.Far.Reports == 0 || s.Sent < enough {
+	if s.Far.Reports == 0 || s.Sent < enough || s.SentWide {
 		return 0, false
 	}
 	return emodel(s.Far.Loss, 1, s.delay(s.Far.Jitter)), true

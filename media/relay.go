@@ -152,7 +152,7 @@ func (s *Stream) hear(now time.Time, h *header, b []byte, what content) {
 		s.key(now, h, b, what.kind)
 		return
 	case what.kind == sound && what.codec.Wide():
-		in.sounded = true // as far as anybody here can tell
+		in.sounded, in.tally.Wide = true, true // as far as anybody here can tell
 	case what.kind == sound:
 		in.sounded = in.sounded || !what.codec.silent(payload)
 		in.listen(now, h.ts, what.codec, payload)
@@ -222,6 +222,7 @@ func (s *Stream) forward(now time.Time, h *header, b []byte, what content, aside
 		return
 	}
 	s.relayed = now
+	s.sentWide = s.sentWide || to.law.Wide()
 	l := s.use(to.rate)
 	if aside || what.kind == event && what.rate != to.rate {
 		atClock(b[h.size:], what.rate, to.rate)

@@ -114,6 +114,12 @@ func TestRoundTripAndWhatTheFarEndHeard(t *testing.T) {
 		if s.RTT < 79*time.Millisecond || s.RTT > 81*time.Millisecond {
 			t.Errorf("round trip %v", s.RTT)
 		}
+		wide := s
+		if wide.SentWide = true; s.SentWide {
+			t.Error("G.711 is called wide")
+		} else if _, ok := wide.FarMOS(); ok {
+			t.Error("a wide codec has a MOS")
+		}
 		mos, ok := s.FarMOS()
 		if s.Far.Lost != 10 || s.Far.Loss != 0.1 || s.Far.Jitter != 20*time.Millisecond || !ok || mos > 3.6 {
 			t.Errorf("the far end heard %+v, MOS %v", s.Far, mos)

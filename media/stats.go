@@ -15,6 +15,7 @@ type Stats struct {
 	Jitter          time.Duration // interarrival, RFC 3550 §6.4.1
 	MaxGap          time.Duration // between two packets
 	Silent          bool          // none of them had sound in it; comfort noise is none
+	Wide, SentWide  bool          // some that came, and that went out, were in a wide codec
 
 	Sent, SentBytes uint64        // RTP packets and octets of payload that went out
 	RTT             time.Duration // RFC 3550 §6.4.1; 0 = the far end sent no reports
@@ -229,6 +230,6 @@ func (s *Stream) Stats() Stats {
 func (s *Stream) stats() Stats {
 	stats := s.in.tally.stats()
 	stats.Silent = stats.Received > 0 && !s.in.sounded
-	stats.Sent, stats.SentBytes = s.sent, s.sentBytes
+	stats.Sent, stats.SentBytes, stats.SentWide = s.sent, s.sentBytes, s.sentWide
 	return stats
 }

@@ -120,7 +120,7 @@ func TestMOSFallsWithLossBurstsAndJitterAndIsUnknownAtFirst(t *testing.T) {
 	if got, _ := (Stats{Received: 900, Expected: 900, Jitter: time.Second}).MOS(); got > 2 {
 		t.Errorf("a second of jitter has %v", got)
 	}
-	for _, s := range []Stats{{}, {Received: 9, Expected: 9}, {Expected: 100, Lost: 100}} {
+	for _, s := range []Stats{{}, {Received: 9, Expected: 9}, {Expected: 100, Lost: 100}, {Expected: 100, Received: 100, Wide: true}} {
 		if mos, ok := s.MOS(); ok {
 			t.Errorf("%+v is measured as %v", s, mos)
 		}

@@ -53,6 +53,7 @@ type Stream struct {
 	out       *line // the one of lines that is sent
 	sent      uint64
 	sentBytes uint64
+	sentWide  bool
 	relayed   time.Time // when the other leg's sound came last
 	lines     [2]line   // one a clock (RFC 7160 §4.1)
 	theirs    remote

@@ -170,8 +170,14 @@ func TestWideCodecsPassUntouched(t *testing.T) {
 				if heard := w.ana.heard(); len(heard) != 5 || payloadType(heard[0]) != tt.in {
 					t.Errorf("the other way: %d packets", len(heard))
 				}
-				if s := w.rep.Stats(); s.Silent || s.Lost != 0 {
-					t.Errorf("%+v", s)
+				for leg, s := range map[string]Stats{"rep": w.rep.Stats(), "prospect": w.prospect.Stats()} {
+					if s.Silent || s.Lost != 0 || !s.Wide || !s.SentWide {
+						t.Errorf("%s: %+v", leg, s)
+					}
+				}
+				w.jane.speak(enough, tt.out, tt.codec)
+				if mos, known := w.prospect.Stats().MOS(); known {
+					t.Errorf("%v has a MOS of %v by the model of G.711", tt.codec, mos)
 				}
 			})
 		})

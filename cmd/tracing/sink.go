@@ -122,7 +122,7 @@ func (s *spans) hungUp(e *bridge.Event, at trace.SpanEventOption) {
 	if e.Hangup.SIPCode != 0 {
 		leg.SetAttributes(attribute.Int("sip.response.status_code", e.Hangup.SIPCode))
 	}
-	if e.Quality != nil {
+	if e.Quality != nil && e.Quality.MOS > 0 {
 		leg.SetAttributes(attribute.Float64("tandem.mos", e.Quality.MOS))
 	}
 	s.end(&s.bridge, at) // with either leg
