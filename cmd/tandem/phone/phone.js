@@ -1,8 +1,25 @@
 const $ = (id) => document.getElementById(id)
-const says = {
-  idle: 'Nothing rings. Press Call in the dialer.',
-  ringing: 'Tandem is calling you. Answer, and listen.',
-  up: 'You are on the line. Press 1 to call the prospect; 2 for not now.',
+
+// What the phone does, and once it is answered, what the call has come to: which
+// step that is, and what the visitor reads.
+const moments = {
+  idle: [0, 'Nothing rings. Press Call in the dialer.'],
+  ringing: [1, 'Tandem is calling you. Answer, and listen.'],
+  up: [2, 'You are on the line. Press 1 to call the prospect; 2 for not now.'],
+  calling_prospect: [3, 'Stay on the line: it rings where you called.'],
+  in_progress: [3, 'You are connected. Hang up when you are done.'],
+}
+let phone = 'idle'
+let call // its status, as the dialer tells it
+const paint = () => {
+  const [step, words] = phone === 'up' && moments[call] || moments[phone]
+  for (const [i, li] of [...$('steps').children].entries()) li.toggleAttribute('aria-current', i === step)
+  $('phone').dataset.state = phone
+  $('phone').toggleAttribute('data-asks', step === 2)
+  if ($('screen').textContent !== words) $('screen').textContent = words
+  $('answer').disabled = phone !== 'ringing'
+  $('hangup').disabled = phone === 'idle'
+  document.title = phone === 'ringing' ? '☎ Your phone rings' : 'You are the rep'
 }
 const act = (what) => fetch(`act/${encodeURIComponent(what)}`, { method: 'POST' })
 
@@ -18,7 +35,7 @@ $('hangup').addEventListener('click', () => act('hangup'))
 let playing // aborts what is heard
 const hear = async () => {
   playing?.abort()
-  const wanted = $('hear').checked && $('phone').dataset.state === 'up'
+  const wanted = $('hear').checked && phone === 'up'
   $('level').hidden = !wanted
   if (!wanted) return
   playing = new AbortController()
@@ -51,11 +68,8 @@ const hear = async () => {
 $('hear').addEventListener('change', () => hear().catch(() => {}))
 
 new EventSource('state').onmessage = ({ data }) => {
-  $('phone').dataset.state = data
-  $('screen').textContent = says[data]
-  $('answer').disabled = data !== 'ringing'
-  $('hangup').disabled = data === 'idle'
-  document.title = data === 'ringing' ? '☎ Your phone rings' : 'Your phone'
+  phone = data
+  paint()
   hear().catch(() => {})
 }
 
@@ -64,7 +78,12 @@ new EventSource('state').onmessage = ({ data }) => {
 const dialer = await (await fetch('dialer')).text()
 const frame = $('dialer')
 window.addEventListener('message', async (e) => {
-  if (e.source !== frame.contentWindow || e.origin !== new URL(dialer).origin || e.data.type !== 'tandem.signin') return
+  if (e.source !== frame.contentWindow || e.origin !== new URL(dialer).origin) return
+  if (e.data.call) {
+    call = e.data.call.status
+    paint()
+  }
+  if (e.data.type !== 'tandem.signin') return
   const token = await (await fetch('token', { method: 'POST' })).text()
   frame.contentWindow.postMessage({ type: 'tandem.token', token }, e.origin)
 })
