@@ -2,6 +2,7 @@
 // headless Chromium; two at a time, for the machine's sake.
 import { close, shots } from './browser.mjs'
 import first from './stories/first.mjs'
+import newcomer from './stories/newcomer.mjs'
 import call from './stories/call.mjs'
 import trouble from './stories/trouble.mjs'
 import network from './stories/network.mjs'
@@ -23,7 +24,7 @@ const play = async (name, story) => {
     process.exitCode = 1
   }
 }
-const waiting = Object.entries({ call, first, trouble, hubspot, network, salesforce, links, messages, look })
+const waiting = Object.entries({ call, first, newcomer, trouble, hubspot, network, salesforce, links, messages, look })
 const lane = async () => { while (waiting.length) await play(...waiting.shift()) }
 await Promise.all([lane(), lane()])
 await play('wallboard', wallboard) // of what was called

@@ -2,6 +2,7 @@
 package page
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
@@ -24,37 +25,53 @@ import (
 )
 
 var (
-	update = flag.Bool("update", false, "keep the pictures in screens/")
+	update = flag.Bool("update", false, "keep the pictures in test/e2e/screens")
 	story  = flag.String("story", "", "play only this one of stories/")
 )
 
 const settings = `version: 1
 sip: {listen: ["udp://127.0.0.1:0"]}
 media: {rtp_ports: 40000-40999}
+call_flow: {confirm: {timeout: %s}}
 numbers: {default_region: US, allow: ["+1202555"]}
 trunks:
-  simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199", "+12025550198"]}
-http: {listen: "127.0.0.1:0", frame_ancestors: [%s], sign_in_url: "%s"}
+  simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199", "+12025550198"], limits: {channels: %d, cps: %g}}
+http: {listen: "127.0.0.1:0", frame_ancestors: %s, sign_in_url: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
 `
 
-// start makes a tandem with a simulated trunk, whose page ancestors may frame, and
-// whose reps sign in at signIn. stop has it drain first.
-func start(t testing.TB, ancestors []string, signIn string, speed float64) (a *app.App, stop func(ctx context.Context) error) {
+// world is what a tandem is to have around it.
+type world struct {
+	speed     float64       // of the simulated trunk's phones
+	ancestors []string      // who may frame the page
+	signIn    string        // where reps sign in
+	confirm   time.Duration // for the rep's 1; 0 = as long as anybody looks
+	channels  int           // of the trunk; 0 = no limit
+	cps       float64       // INVITEs a second; 0 = no limit
+	dir       string        // of the store; "" = any
+}
+
+// start makes a tandem with a simulated trunk. stop has it drain first.
+func start(t testing.TB, w world) (a *app.App, stop func(ctx context.Context) error) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	trunk, err := carrier.Open(conn, carrier.Options{Speed: speed, Script: script, ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
+	trunk, err := carrier.Open(conn, carrier.Options{Speed: w.speed, Script: script, ListenRTP: func(at netip.Addr) (net.PacketConn, error) {
 		return net.ListenPacket("udp", netip.AddrPortFrom(at, 0).String())
 	}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = trunk.Close() })
-	text := fmt.Appendf(nil, settings, trunk.Addr().Port(), `"`+strings.Join(ancestors, `", "`)+`"`, signIn, filepath.Join(t.TempDir(), "t.db"))
+	dir, confirm := cmp.Or(w.dir, t.TempDir()), cmp.Or(w.confirm, 90*time.Second)
+	ancestors, err := json.Marshal(append([]string{}, w.ancestors...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Appendf(nil, settings, confirm, trunk.Addr().Port(), w.channels, w.cps, ancestors, w.signIn, filepath.Join(dir, "t.db"))
 	cfg, problems := config.Read("the test's configuration", text, nil)
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
@@ -96,11 +113,11 @@ func script(number string) carrier.Script {
 
 // phones are what the reps' phones do, where they do not press 1.
 var phones = map[string]int{
-	"ben": 0,  // has none yet
+	"ben": 0, "ned": 0, // have none yet
 	"dee": 14, // presses 2
 	"rob": 15, // does not answer
 	// Answer, and never press: what is asked of them is asked until it was looked at.
-	"ana": 13, "dark": 13, "eva": 13, "large": 13, "mia": 13, "narrow": 13, "sal": 13,
+	"ana": 13, "kim": 13, "dark": 13, "eva": 13, "large": 13, "long": 13, "mia": 13, "narrow": 13, "sal": 13,
 }
 
 // links signs reps in.
@@ -172,7 +189,7 @@ func node(t testing.TB, script string, env ...string) string {
 // screens is where pictures are kept.
 func screens(t *testing.T) string {
 	if *update {
-		return "screens"
+		return "../e2e/screens"
 	}
 	return t.TempDir()
 }
@@ -181,16 +198,16 @@ func screens(t *testing.T) string {
 // somebody who cannot see it is told.
 func TestEveryStateOfThePage(t *testing.T) {
 	crm := newCRM(t)
-	a, stop := start(t, []string{crm.origin, crm.org}, crm.origin+"/sign-in", 1)
+	a, stop := start(t, world{speed: 1, ancestors: []string{crm.origin, crm.org}, signIn: crm.origin + "/sign-in"})
 	crm.serve(t, a, stop)
 	t.Log(drive(t, a, "drive.mjs", "CRM="+crm.origin, "ORG="+crm.org, "SCREENS="+screens(t), "STORY="+*story,
-		"LINKS="+links(t, a, "ana", "ben", "dan", "dark", "dee", "din", "dot", "eva", "hal", "large", "mia", "narrow", "net", "rob", "sal", "tom")))
+		"LINKS="+links(t, a, "ana", "ben", "dan", "dark", "dee", "din", "dot", "eva", "hal", "large", "long", "mia", "narrow", "ned", "net", "rob", "sal", "tom")))
 }
 
 // BenchmarkPage prints what the page weighs, when it is first painted, and how
 // long after an event the alert says it.
 func BenchmarkPage(b *testing.B) {
-	a, _ := start(b, []string{"http://localhost:1"}, "", 4)
+	a, _ := start(b, world{speed: 4, ancestors: []string{"http://localhost:1"}})
 	var measured struct {
 		Weight          int
 		Paint, P50, P95 float64

@@ -52,7 +52,7 @@ const helpFor = (problem) => {
 }
 
 const send = (what) => attempt(async () => { const news = await what(); if (news?.id) take(news) })
-const place = (to, name, metadata) => send(() => api.call({ rep_id: rep.id, to, contact_name: name, metadata }))
+const place = (to, name, metadata) => send(() => api.call({ rep_id: rep.id, to, contact_name: name?.slice(0, 80), metadata }))
 const again = (old) => place(old.to, old.contact_name ?? undefined)
 const act = (what) => call && send(() => api[what](call.id))
 const prefill = (to) => { parts.dialer.number(to); $('to').focus() }
@@ -71,12 +71,12 @@ const paint = () => {
   show($('settings'), Boolean(rep))
   show($('recent'), Boolean(number))
   show($('foot'), Boolean(rep))
+  after(rep && call?.status === 'ended' && call.kind === 'pass_through' ? call : null, { again, done, noted: (now) => { call = now } })
   if (!rep) return
   const ready = !number ? text.setUpFirst : untested(rep) ? text.testFirst : rep.pass_through.enabled ? text.ready(number) : text.off
   banner(call, ready, act)
   parts.dialer.paint(rep, call)
   parts.settings.paint(rep)
-  after(call?.status === 'ended' && call.kind === 'pass_through' ? call : null, { again, done, noted: (now) => { call = now } })
 }
 
 // done puts away what ended.

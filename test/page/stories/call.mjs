@@ -1,7 +1,7 @@
 // A whole call, by the keyboard alone, in two tabs; reloaded while it is up; what is
 // noted after it, and what happened in it.
 import assert from 'node:assert/strict'
-import { base, call, open, state, until } from '../browser.mjs'
+import { ask, base, call, open, state, until } from '../browser.mjs'
 
 export default async () => {
   let page = await open('rob')
@@ -30,6 +30,8 @@ export default async () => {
   await second.goto(base)
   await until(page, '#status', 'Connected')
   await until(second, '#status', 'Connected')
+  second.faults = []
+  await state(second, '18-second-tab')
   await state(page, '14-connected')
   assert.match(await page.title(), /^● \d\d:\d\d \(202\) 555-0120$/)
   const digits = page.waitForResponse((r) => r.url().endsWith('/dtmf'))
@@ -64,6 +66,8 @@ export default async () => {
   await page.getByText('The same in figures').first().click()
   assert.ok(await page.locator('.detail tbody tr').count() >= 2, 'intervals as figures')
   await state(page, '17-timeline', true)
+  const id = (await page.getByRole('link', { name: 'What was said over SIP' }).getAttribute('href')).split('#')[1]
+  assert.equal((await ask(`/v1/calls/${id}`)).to, '+12025550120')
   await page.reload()
   await until(page, '#calls', 'Talked')
   await page.context().close()

@@ -12,7 +12,8 @@ export default async () => {
   await state(second, '70-draining')
   await until(page, '#status', 'Connected') // what is up goes on
   await page.locator('#acts .end').click()
-  await until(page, '#bar', /Call ended|Reconnecting|weak/) // with the last call the server goes, too
+  await until(page, '#link-text', /Reconnecting|weak/) // with the last call the server goes, too
+  await state(page, '71-server-gone')
   await second.context().close()
   await page.context().close()
 }

@@ -1,4 +1,4 @@
-// A rep who was given a link makes their first call without being told anything.
+// A rep's first minutes, with all that can go wrong in them.
 import assert from 'node:assert/strict'
 import { base, blank, call, links, state, until } from '../browser.mjs'
 

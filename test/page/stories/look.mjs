@@ -1,5 +1,7 @@
-// Small, dark, large: while a call is asked for, and when nothing is.
-import { call, open, state, until } from '../browser.mjs'
+// Small, dark, large: while a call is asked for, and when nothing is. Names and
+// numbers that are longer than anybody's.
+import assert from 'node:assert/strict'
+import { ask, call, open, state, until } from '../browser.mjs'
 
 export default async () => {
   const looks = {
@@ -26,4 +28,20 @@ export default async () => {
     await state(page, `44-${name}-timeline`, true)
     await page.context().close()
   }
+
+  const page = await open('long', looks.narrow)
+  const up = await ask('/v1/calls', 'POST', {
+    rep_external_id: 'long', to: '(202) 555-0120 x1234567',
+    contact_name: 'Hubert Blaine Wolfeschlegelsteinhausenbergerdorff senior, Wolfeschlegelsteinhaus',
+  })
+  assert.ok(up.id, JSON.stringify(up))
+  await until(page, '#status', 'Press 1 on your phone to call Hubert')
+  await state(page, '45-long-narrow', true)
+  await page.setViewportSize({ width: 1000, height: 800 })
+  await state(page, '46-long')
+  await page.locator('#acts .end').click()
+  await until(page, '#status', 'Canceled')
+  await page.setViewportSize(looks.narrow.viewport)
+  await state(page, '47-long-after-narrow', true)
+  await page.context().close()
 }

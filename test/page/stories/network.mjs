@@ -18,5 +18,13 @@ export default async () => {
   await page.locator('#after').waitFor()
   await page.locator('#calls').getByRole('button', { name: 'Details' }).first().click()
   await until(page, '.timeline', '1 as an event')
+
+  // The server does not answer when the page is opened, and then does.
+  await page.route('**/v1/reps/me', (route) => route.abort())
+  await page.reload()
+  await until(page, '#alert', 'cannot be reached')
+  await state(page, '33-unreachable')
+  await page.unroute('**/v1/reps/me')
+  await until(page, '#status', 'Ready')
   await page.context().close()
 }

@@ -50,9 +50,13 @@ export default async () => {
   await until(page, '#alert', 'You declined the call')
   await state(page, '25-declined')
 
-  // Signed out elsewhere: the next thing they do says so.
+  // The session ends: the next thing they do says so, and where to begin another.
   await page.context().clearCookies()
-  await page.reload()
-  await until(page, '#sign-in', 'not signed in')
+  await call(page, '+12025550100')
+  await until(page, '#alert', 'Your sign-in is over')
+  await state(page, '32-session-over')
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('button', { name: 'Open' }).click()
+  await until(page, '#foot', 'Signed in as Hal') // whom the CRM knows
   await page.context().close()
 }

@@ -22,6 +22,12 @@ export default async () => {
   await until(page, '#detail pre', /INVITE[\s\S]*BYE/)
   assert.equal(await page.locator('#detail svg').count(), 2)
   await state(page, '62-wallboard-call', true)
+
+  // Where the rep's page leads: to this call, for whoever has a key.
+  await page.goto(`${base}/wallboard#${up.id}`)
+  await page.reload()
+  await until(page, '#detail-h', up.id)
+  await until(page, '#detail pre', /INVITE[\s\S]*BYE/)
   await page.setViewportSize({ width: 320, height: 720 })
   await page.locator('#close').click()
   await state(page, '63-wallboard-narrow')

@@ -72,6 +72,6 @@
     if (!schemes.test(href) || e.defaultPrevented) return
     e.preventDefault()
     open()
-    post({ type: 'tandem.dial', to: decodeURIComponent(href.replace(schemes, '')), name: link.textContent.trim().slice(0, 80), metadata: { ...link.dataset } })
+    post({ type: 'tandem.dial', to: decodeURIComponent(href.replace(schemes, '')), name: link.textContent.trim(), metadata: { ...link.dataset } })
   })
 })()
