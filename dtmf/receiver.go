@@ -104,12 +104,15 @@ func (r *Receiver) Info(now time.Time, digit byte, held time.Duration, out []Pre
 }
 
 // Idle ends presses whose packets have stopped coming. Call it every 50 ms or
-// so while anybody listens.
+// so while anybody listens and Pending says so.
 func (r *Receiver) Idle(now time.Time, out []Press) []Press {
 	var b burst
 	r.events.idle(now, &b)
 	return r.fusion.due(now, r.fusion.take(now, &b, out))
 }
+
+// Pending reports whether time alone can bring a press about, or the end of one.
+func (r *Receiver) Pending() bool { return r.events.open.valid || r.fusion.waiting.valid }
 
 // burst is the few presses one packet can give; it lives on the stack.
 type burst struct {

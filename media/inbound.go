@@ -59,6 +59,7 @@ type inbound struct {
 	presses []dtmf.Press
 	samples []int16
 	idle    *time.Timer
+	idling  bool    // it runs
 	down    byte    // the key that is held, 0 = none
 	pressed pressed // the event that came last
 	muted   pressed // the one that began before Join
@@ -138,13 +139,18 @@ func (in *inbound) tell(to netip.AddrPort) {
 	in.s.to.Store(&to)
 }
 
-// watch looks for presses whose packets stopped, while anybody listens.
+// watch looks for the end of a press whose packets stopped, while there is one
+// and anybody listens.
 func (in *inbound) watch() {
-	if in.idle == nil {
+	switch {
+	case in.idling || len(in.ears) == 0 || !in.keys.Pending():
+		return
+	case in.idle == nil:
 		in.idle = time.AfterFunc(idleEvery, in.checkIdle)
-	} else {
+	default:
 		in.idle.Reset(idleEvery)
 	}
+	in.idling = true
 }
 
 func (in *inbound) unwatch() {
@@ -157,13 +163,11 @@ func (in *inbound) unwatch() {
 func (in *inbound) checkIdle() {
 	in.s.inMu.Lock()
 	defer in.s.inMu.Unlock()
+	in.idling = false
 	in.report(in.keys.Idle(time.Now(), in.presses[:0]))
-	if len(in.ears) > 0 {
-		in.idle.Reset(idleEvery)
-	}
 }
 
-// report tells presses to those who listen.
+// report tells presses to those who listen, after each look at the keys.
 func (in *inbound) report(presses []dtmf.Press) {
 	for _, p := range presses {
 		switch {
@@ -191,6 +195,7 @@ func (in *inbound) report(presses []dtmf.Press) {
 			}
 		}
 	}
+	in.watch()
 }
 
 // ear is somebody who listens for keys.

@@ -517,6 +517,29 @@ func TestPressWithoutEndComesUp(t *testing.T) {
 	})
 }
 
+// TestListeningWakesNobody: who listens through a whole call costs nothing while
+// no key is down.
+func TestListeningWakesNobody(t *testing.T) {
+	inBubble(t, func(w *world) {
+		idling := func() bool {
+			synctest.Wait()
+			w.rep.inMu.Lock()
+			defer w.rep.inMu.Unlock()
+			return w.rep.in.idling
+		}
+		_, stop := w.rep.Listen()
+		defer stop()
+		w.ana.talk(5, 0x10)
+		before := idling()
+		w.ana.packet(101, w.ana.ts, dtmf.AppendEvent(nil, '5', false, 10, 160))
+		down := idling()
+		<-time.After(time.Second)
+		if before || !down || idling() {
+			t.Errorf("the timer runs before a key: %v, while it is down: %v, afterwards: %v", before, down, idling())
+		}
+	})
+}
+
 func TestInfoIsAPress(t *testing.T) {
 	inBubble(t, func(w *world) {
 		presses, stop := w.rep.Listen()
