@@ -17,12 +17,13 @@ func TestSeriesIsBounded(t *testing.T) {
 			so.Jitter = time.Duration(i) * time.Microsecond
 			s.add(time.Duration(i+1)*5*time.Second, so)
 		}
-		if len(s.kept) > maxIntervals || len(s.kept) < min(samples, maxIntervals/2) {
-			t.Errorf("%d samples: %d intervals", samples, len(s.kept))
+		kept := s.intervals()
+		if len(kept) > maxIntervals || len(kept) < min(samples, maxIntervals/2) {
+			t.Errorf("%d samples: %d intervals", samples, len(kept))
 		}
 		var expected, lost uint64
 		var before Interval
-		for i, in := range s.kept {
+		for i, in := range kept {
 			expected, lost = expected+in.Expected, lost+in.Lost
 			if in.Until <= before.Until || in.Jitter < before.Jitter || in.Loss() > 0.01 {
 				t.Errorf("%d samples: interval %d is %+v after %+v", samples, i, in, before)
@@ -35,13 +36,26 @@ func TestSeriesIsBounded(t *testing.T) {
 	}
 }
 
+// TestSeriesDoesNotAllocate: a packet allocates nothing because a sample of it, now
+// and then, does not.
+func TestSeriesDoesNotAllocate(t *testing.T) {
+	if n := testing.AllocsPerRun(1, func() {
+		var s series
+		for i := range 200 {
+			s.add(time.Duration(i)*time.Second, Stats{Expected: uint64(i)})
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 // TestSeriesTakesNothingBack: what comes late after all makes no interval negative.
 func TestSeriesTakesNothingBack(t *testing.T) {
 	var s series
 	for i, lost := range []uint64{5, 3, 6} {
 		s.add(time.Duration(i+1)*time.Second, Stats{Expected: uint64(100 * (i + 1)), Lost: lost})
 	}
-	if s.kept[0].Lost != 5 || s.kept[1].Lost != 0 || s.kept[2].Lost != 1 {
-		t.Errorf("%+v", s.kept)
+	if kept := s.intervals(); kept[0].Lost != 5 || kept[1].Lost != 0 || kept[2].Lost != 1 {
+		t.Errorf("%+v", kept)
 	}
 }
