@@ -12,6 +12,9 @@ const (
 	// reportEvery is how often a leg is reported on, give or take half of it
 	// (RFC 3550 §6.2, §6.3.1).
 	reportEvery = 5 * time.Second
+	// reportGrid is when reports are sent: those of several legs together, for to
+	// wake a processor costs more than a report.
+	reportGrid = 250 * time.Millisecond
 	// reportCap is how many RTCP packets a second of the far end's are read.
 	reportCap = 20
 	// longestTrip is the longest round trip that is believed.
@@ -41,9 +44,11 @@ func newReports(conn PacketConn) reports {
 	return reports{conn: conn, cname: base64.StdEncoding.EncodeToString(random[:])}
 }
 
-// soon is when the next report is due.
-func soon() time.Duration {
-	return reportEvery/2 + time.Duration(mathrand.Int64N(int64(reportEvery)))
+// soon is how long after now the next report is due.
+func soon(now time.Time) time.Duration {
+	wait := reportEvery/2 + time.Duration(mathrand.Int64N(int64(reportEvery)))
+	past := time.Duration(now.Add(wait).UnixNano()) % reportGrid
+	return wait + reportGrid - past
 }
 
 // report sends a report, has metrics and series brought up to date, and comes again.
@@ -61,7 +66,7 @@ func (s *Stream) report() {
 	s.sendReport(now, false)
 	s.meter.sample(now, s.stats())
 	s.in.sample(now)
-	s.in.reports.timer.Reset(soon())
+	s.in.reports.timer.Reset(soon(now))
 }
 
 // sendReport sends what we sent and heard, and with bye that we go. The caller

@@ -248,3 +248,15 @@ func FuzzControl(f *testing.F) {
 		}
 	})
 }
+
+// TestReportsOfManyLegsAreDueTogether: whenever it is asked, the next report is due
+// as RFC 3550 §6.3.1 has it, and on the grid that all legs share.
+func TestReportsOfManyLegsAreDueTogether(t *testing.T) {
+	for i := range 1000 {
+		now := time.Unix(1700000000, int64(i)*7654321)
+		wait := soon(now)
+		if wait < reportEvery/2 || wait > reportEvery*3/2+reportGrid || now.Add(wait).UnixNano()%int64(reportGrid) != 0 {
+			t.Fatalf("at %v the next report is due in %v", now, wait)
+		}
+	}
+}

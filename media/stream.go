@@ -97,7 +97,7 @@ func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint1
 	if p.cfg.Silence > 0 {
 		s.silence = time.AfterFunc(p.cfg.Silence, s.checkSilence)
 	}
-	s.in.reports.timer = time.AfterFunc(soon(), s.report)
+	s.in.reports.timer = time.AfterFunc(soon(time.Now()), s.report)
 	s.inMu.Unlock()
 	s.attach(conn, s.packet)
 	s.attach(control, s.control)
