@@ -48,9 +48,11 @@ type load struct {
 	receivers sync.WaitGroup
 }
 
-// farEnd is a socket, and the delays of what came by it.
+// farEnd is a socket, and the delays of what came by it. Reports go to another,
+// where nobody reads them.
 type farEnd struct {
 	fd     int
+	rtcp   int
 	at     netip.AddrPort
 	delays []int64
 }
@@ -66,28 +68,33 @@ func newLoad() (*load, error) {
 	return l, nil
 }
 
-func (f *farEnd) open() error {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+func (f *farEnd) open() (err error) {
+	if f.fd, err = open(0); err != nil {
+		return err
+	}
+	name, err := syscall.Getsockname(f.fd)
 	if err != nil {
 		return err
 	}
-	f.fd = fd
+	port := uint16(name.(*syscall.SockaddrInet4).Port)
+	f.at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port)
 	const sockRcvbufForce, room = 33, 64 << 20
-	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, sockRcvbufForce, room); err != nil {
+	if err := syscall.SetsockoptInt(f.fd, syscall.SOL_SOCKET, sockRcvbufForce, room); err != nil {
 		return fmt.Errorf("receive buffer: %w", err)
 	}
-	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1); err != nil {
+	if err := syscall.SetsockoptInt(f.fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1); err != nil {
 		return err
 	}
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		return err
+	f.rtcp, err = open(port + 1)
+	return err
+}
+
+// open binds a socket to a port of the loopback; 0 = any.
+func open(port uint16) (fd int, err error) {
+	if fd, err = syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0); err != nil {
+		return -1, err
 	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		return err
-	}
-	f.at = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(name.(*syscall.SockaddrInet4).Port))
-	return nil
+	return fd, syscall.Bind(fd, &syscall.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 1}})
 }
 
 // aim makes the streams of the calls: what a sends goes to ports.A, what b sends to ports.B.
@@ -114,8 +121,10 @@ func (s *stream) aim(port uint16) {
 	s.to.Store(&syscall.RawSockaddrInet4{Family: syscall.AF_INET, Addr: [4]byte{127, 0, 0, 1}, Port: port<<8 | port>>8})
 }
 
-// run sends and receives until end is called.
+// run sends and receives until end is called, in threads that the rest of the
+// program does without.
 func (l *load) run() {
+	runtime.GOMAXPROCS(runtime.NumCPU() + threads)
 	l.sender.Go(l.send)
 	for _, f := range []*farEnd{&l.a, &l.b} {
 		l.receivers.Go(func() { l.receive(f) })
@@ -135,8 +144,9 @@ func (l *load) end() []int64 {
 func (l *load) stopReceivers() {
 	l.from.Store(-1)
 	l.receivers.Wait()
-	_ = syscall.Close(l.a.fd)
-	_ = syscall.Close(l.b.fd)
+	for _, fd := range []int{l.a.fd, l.a.rtcp, l.b.fd, l.b.rtcp} {
+		_ = syscall.Close(fd)
+	}
 }
 
 // send sends each stream's packet when it is due: streams lie evenly in the 20 ms,
@@ -214,11 +224,15 @@ func (l *load) flush(b *burst, at time.Time) {
 	b.n = 0
 }
 
-// pause sleeps in this thread, without the runtime's timers.
+// pause sleeps in this thread, and the runtime is not told: it would look after
+// the thread, at ten times the cost of what is measured.
 func pause(d time.Duration) {
 	t := syscall.NsecToTimespec(d.Nanoseconds())
-	_ = syscall.Nanosleep(&t, nil) // shorter after a signal, which does no harm
+	_, _, _ = syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0) // shorter after a signal, which does no harm
 }
+
+// threads is how many of the load's sleep so: the sender and two receivers.
+const threads = 3
 
 // message is struct mmsghdr.
 type message struct {

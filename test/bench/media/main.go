@@ -32,14 +32,18 @@ import (
 	"time"
 )
 
-// alone is set once the network is our own.
-const alone = "TANDEM_BENCH_ALONE"
+// alone is set once the network is our own, and undisturbed keeps the runtime from
+// waking the load's threads by signals.
+const (
+	alone       = "TANDEM_BENCH_ALONE"
+	undisturbed = "GODEBUG=asyncpreemptoff=1"
+)
 
 func main() {
 	mode := flag.String("relay", "", "be a relay: for this program itself")
 	rounds := flag.Int("rounds", 3, "how often each is loaded")
 	length := flag.Duration("for", 5*time.Second, "how long")
-	warm := flag.Duration("warm", 3*time.Second, "how long before that")
+	warm := flag.Duration("warm", 8*time.Second, "how long before that: until each leg has sent a report")
 	counts := flag.String("calls", "50,300,1000", "how many calls")
 	only := flag.String("only", "", "names of targets, with commas; all if empty")
 	out := flag.String("out", "media-bench", "files to write: NAME.md and NAME.svg")
@@ -65,7 +69,7 @@ func main() {
 // again runs this program once more, in a network of its own.
 func again() error {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
-	cmd.Env = append(os.Environ(), alone+"=1")
+	cmd.Env = append(os.Environ(), alone+"=1", undisturbed)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
 	return cmd.Run()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,11 +50,12 @@ func run(name string, t target, calls int, warm, length time.Duration) (r result
 	mallocs := t.allocs()
 	asking := t.allocs() - mallocs // which allocates, too
 	began := time.Now()
-	process, all, machine := processTime(t.pid()), packetTime(), machineTime()
+	process, all, idle := processTime(t.pid()), packetTime(), idleTime()
 	l.to.Store(began.Add(length).UnixNano())
 	l.from.Store(began.UnixNano())
 	time.Sleep(length)
-	process, all, machine = processTime(t.pid())-process, packetTime()-all, machineTime()-machine
+	took := time.Since(began) * time.Duration(runtime.NumCPU())
+	process, all, machine := processTime(t.pid())-process, packetTime()-all, took-(idleTime()-idle)
 	if mallocs >= 0 {
 		mallocs = t.allocs() - mallocs - 2*asking
 	}
@@ -144,21 +146,22 @@ func processTime(pid int) (sum time.Duration) {
 	return sum
 }
 
-// machineTime is how long all processors have not been idle.
-func machineTime() time.Duration {
+// idleTime is how long the processors had nothing to do, all together. It is
+// what the kernel measures; how long they were busy it only samples, a few
+// hundred times a second, and who wakes for a few µs it seldom sees.
+func idleTime() time.Duration {
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0
 	}
 	line, _, _ := strings.Cut(string(text), "\n")
-	var busy int64
-	for i, f := range strings.Fields(line)[1:] {
-		const idle, iowait, guest = 3, 4, 8
-		if n, _ := strconv.ParseInt(f, 10, 64); i != idle && i != iowait && i < guest {
-			busy += n
-		}
+	fields := strings.Fields(line) // cpu, user, nice, system, idle, iowait …
+	if len(fields) < 6 {
+		return 0
 	}
-	return time.Duration(busy) * time.Second / 100 // USER_HZ
+	idle, _ := strconv.ParseInt(fields[4], 10, 64)
+	waiting, _ := strconv.ParseInt(fields[5], 10, 64)
+	return time.Duration(idle+waiting) * time.Second / 100 // USER_HZ
 }
 
 func resident(pid int) int64 {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"syscall"
 )
@@ -71,6 +72,7 @@ type order struct {
 
 func (c *child) start(calls int, a, b netip.AddrPort) (all []ports, err error) {
 	c.cmd = exec.Command("/proc/self/exe", "-relay", c.mode)
+	c.cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return v == undisturbed })
 	c.cmd.Stderr = os.Stderr
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if c.in, err = c.cmd.StdinPipe(); err != nil {
