@@ -15,10 +15,10 @@ const (
 
 // confirm has the rep's phone press 1 by telephone-events once the prompt
 // sounds.
-func confirm(t *testing.T, s *server, id string, phone *carrier.Phone) {
-	t.Helper()
+func (s *server) confirm(id string, phone *carrier.Phone) {
+	s.Helper()
 	s.reaches(id, "awaiting_confirmation")
-	until(t, "the rep hears the prompt", func() bool { return phone.Heard().Packets > 20 })
+	s.until("the rep hears the prompt", func() bool { return phone.Heard().Packets > 20 })
 	phone.Press('1')
 }
 
@@ -34,12 +34,7 @@ func TestSIPpAnswer(t *testing.T) {
 	t.Parallel()
 	rep, prospect := startSIPp(t, "answer"), startSIPp(t, "answer")
 	s := twoTrunks(t, rep, prospect)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	a := rep.phone(carrier.RepTone)
-	confirm(t, s, id, a)
-	b := prospect.phone(carrier.ProspectTone)
-	s.reaches(id, "in_progress")
+	id, a, b := s.connects(rep, prospect)
 	hears(t, "the rep", a, carrier.ProspectTone, time.Second)
 	hears(t, "the prospect", b, carrier.RepTone, 2*time.Second)
 	s.hangup(id)
@@ -90,7 +85,7 @@ func TestSIPpRefusals(t *testing.T) {
 			side := "rep"
 			if tt.prospectDial > 0 {
 				side = "prospect"
-				confirm(t, s, id, rep.phone(carrier.RepTone))
+				s.confirm(id, rep.phone(carrier.RepTone))
 			}
 			call := s.ends(id, tt.outcome, tt.reason, tt.by)
 			hangup := call["legs"].(map[string]any)[side].(map[string]any)["hangup"].(map[string]any)
@@ -123,7 +118,7 @@ func TestSIPpNoAnswer(t *testing.T) {
 			s.start()
 			id := s.place(repNumber, prospectNumber)
 			if side == "prospect" {
-				confirm(t, s, id, rep.phone(carrier.RepTone))
+				s.confirm(id, rep.phone(carrier.RepTone))
 			}
 			s.ends(id, want[0], want[1], "system")
 			ringing.finished()
@@ -140,10 +135,7 @@ func TestSIPpEarlyMedia(t *testing.T) {
 	t.Parallel()
 	rep, prospect := startSIPp(t, "answer"), startSIPp(t, "early", "early", "6000")
 	s := twoTrunks(t, rep, prospect)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	a := rep.phone(carrier.RepTone)
-	confirm(t, s, id, a)
+	id, a := s.confirms(rep)
 	b := prospect.phone(carrier.ProspectTone)
 	hears(t, "the rep", a, carrier.ProspectTone, time.Second)
 	_, call := s.do("GET", "/v1/calls/"+id, "")
@@ -185,11 +177,7 @@ func TestSIPpHangUp(t *testing.T) {
 			}
 			rep, prospect := start("rep"), start("prospect")
 			s := twoTrunks(t, rep, prospect)
-			s.start()
-			id := s.place(repNumber, prospectNumber)
-			confirm(t, s, id, rep.phone(carrier.RepTone))
-			prospect.phone(carrier.ProspectTone)
-			s.reaches(id, "in_progress")
+			id, _, _ := s.connects(rep, prospect)
 			s.ends(id, "completed", "completed", side)
 			rep.finished()
 			prospect.finished()
@@ -203,12 +191,7 @@ func TestSIPpHold(t *testing.T) {
 	t.Parallel()
 	rep, prospect := startSIPp(t, "answer"), startSIPp(t, "hold", "talk", "2000", "held", "2000")
 	s := twoTrunks(t, rep, prospect)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	a := rep.phone(carrier.RepTone)
-	confirm(t, s, id, a)
-	b := prospect.phone(carrier.ProspectTone)
-	s.reaches(id, "in_progress")
+	id, a, b := s.connects(rep, prospect)
 	acked := func(n int) func() bool {
 		return func() bool { return strings.Count(prospect.messages(), "\nACK sip:") >= n }
 	}
@@ -235,11 +218,7 @@ func TestSIPpDigest(t *testing.T) {
 	rep, prospect := startSIPp(t, "digest"), startSIPp(t, "digest")
 	auth := `, auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}`
 	s := newServer(t, sippTrunk("reps", rep.port, auth)+sippTrunk("outside", prospect.port, auth)+legRoutes)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	confirm(t, s, id, rep.phone(carrier.RepTone))
-	prospect.phone(carrier.ProspectTone)
-	s.reaches(id, "in_progress")
+	id, _, _ := s.connects(rep, prospect)
 	s.hangup(id)
 	s.ends(id, "completed", "completed", "api")
 	rep.finished()

@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"tandem/test/carrier"
 )
 
 // nsd is a DNS server with one zone.
@@ -106,9 +104,7 @@ b A 127.0.0.1
 	}
 	s := newServer(t, trunk("reps", "reps.carrier.test")+trunk("outside", "outside")+legRoutes)
 	dns.serve(s)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	confirm(t, s, id, rep.phone(carrier.RepTone))
+	id, _ := s.confirms(rep)
 	s.reaches(id, "in_progress")
 	s.hangup(id)
 	s.ends(id, "completed", "completed", "api")

@@ -163,6 +163,25 @@ func twoTrunks(t *testing.T, rep, prospect *sipp, more ...string) *server {
 		legRoutes+strings.Join(more, "\n"))
 }
 
+// confirms starts it and places a call, as far as the rep's 1; it returns the rep's phone.
+func (s *server) confirms(rep *sipp) (id string, a *carrier.Phone) {
+	s.Helper()
+	s.start()
+	id = s.place(repNumber, prospectNumber)
+	a = rep.phone(carrier.RepTone)
+	s.confirm(id, a)
+	return id, a
+}
+
+// connects does so until rep and prospect talk.
+func (s *server) connects(rep, prospect *sipp) (id string, a, b *carrier.Phone) {
+	s.Helper()
+	id, a = s.confirms(rep)
+	b = prospect.phone(carrier.ProspectTone)
+	s.reaches(id, "in_progress")
+	return id, a, b
+}
+
 func sippTrunk(name string, port int, more ...string) string {
 	return fmt.Sprintf("  %s: {host: 127.0.0.1, port: %d, caller_ids: [\"+12025550199\"], keepalive: {options: 0s}%s}\n", name, port, strings.Join(more, ""))
 }

@@ -32,12 +32,7 @@ func TestSIPpTrunks(t *testing.T) {
 			t.Parallel()
 			rep, prospect := startSIPp(t, "answer"), startSIPp(t, scenario)
 			s := newServer(t, sippTrunk("reps", rep.port)+sippTrunk("outside", prospect.port, tt.trunk)+legRoutes)
-			s.start()
-			id := s.place(repNumber, prospectNumber)
-			a := rep.phone(carrier.RepTone)
-			confirm(t, s, id, a)
-			b := prospect.phone(carrier.ProspectTone)
-			s.reaches(id, "in_progress")
+			id, a, b := s.connects(rep, prospect)
 			until(t, "SIPp waits for a BYE", func() bool { return strings.Contains(prospect.messages(), tt.last) })
 			hears(t, "the rep", a, carrier.ProspectTone, time.Second)
 			hears(t, "the prospect", b, carrier.RepTone, time.Second)
@@ -68,9 +63,7 @@ func TestSIPpBadAnswers(t *testing.T) {
 			t.Parallel()
 			rep, prospect := startSIPp(t, "answer"), startSIPp(t, tt.scenario[0], tt.scenario[1:]...)
 			s := twoTrunks(t, rep, prospect)
-			s.start()
-			id := s.place(repNumber, prospectNumber)
-			confirm(t, s, id, rep.phone(carrier.RepTone))
+			id, _ := s.confirms(rep)
 			call := s.ends(id, "failed", "codec_rejected", "carrier")
 			if reached := call["reached_prospect"]; reached == true {
 				t.Errorf("reached_prospect %v", reached)
@@ -103,9 +96,7 @@ func TestSIPpFailover(t *testing.T) {
 			rep, first, second := startSIPp(t, "answer"), startSIPp(t, "reject", "status", tt.status, "more", "Retry-After: 30"), startSIPp(t, "answer")
 			s := newServer(t, sippTrunk("reps", rep.port)+sippTrunk("first", first.port)+sippTrunk("second", second.port)+
 				"routing: [{leg: rep, trunks: [reps]}, {leg: prospect, trunks: [first, second]}]\n")
-			s.start()
-			id := s.place(repNumber, prospectNumber)
-			confirm(t, s, id, rep.phone(carrier.RepTone))
+			id, _ := s.confirms(rep)
 			if tt.second > 0 {
 				s.reaches(id, "in_progress")
 				s.hangup(id)
@@ -155,17 +146,13 @@ func TestSIPpRetryAfter(t *testing.T) {
 	rep.finished()
 }
 
-// TestSIPpRefreshes: the other two ways of RFC 4028: the prospect's side is refreshed
-// by UPDATE, the rep's refreshes by re-INVITE.
+// TestSIPpRefreshes: the prospect's side is refreshed by UPDATE, the rep's refreshes
+// by re-INVITE (RFC 4028).
 func TestSIPpRefreshes(t *testing.T) {
 	t.Parallel()
 	rep, prospect := startSIPp(t, "theyReinvite"), startSIPp(t, "weUpdate")
 	s := twoTrunks(t, rep, prospect)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	confirm(t, s, id, rep.phone(carrier.RepTone))
-	prospect.phone(carrier.ProspectTone)
-	s.reaches(id, "in_progress")
+	id, _, _ := s.connects(rep, prospect)
 	until(t, "both are refreshed", func() bool {
 		return strings.Contains(rep.messages(), "CSeq: 1 ACK") && prospect.count("UPDATE") > 0
 	})
@@ -175,19 +162,15 @@ func TestSIPpRefreshes(t *testing.T) {
 	prospect.finished()
 }
 
-// TestSIPpSessionTimers: the prospect's side has us refresh, and meets our first try
-// with one of its own, so that both get 491; the rep's side promises to refresh, does so once, and is then gone: the
-// call ends when its session is over (RFC 4028 §10).
+// TestSIPpSessionTimers: the prospect's side is refreshed by our second re-INVITE, for
+// the first met one of its own; the rep's side refreshes once and is gone, and the
+// call ends with its session (RFC 4028 §10). No session is shorter than a minute.
 func TestSIPpSessionTimers(t *testing.T) {
 	t.Parallel()
 	rep, prospect := startSIPp(t, "theyRefresh"), startSIPp(t, "weRefresh")
 	s := twoTrunks(t, rep, prospect)
-	s.start()
-	id := s.place(repNumber, prospectNumber)
-	confirm(t, s, id, rep.phone(carrier.RepTone))
-	prospect.phone(carrier.ProspectTone)
-	s.reaches(id, "in_progress")
-	time.Sleep(50 * time.Second)
+	id, _, _ := s.connects(rep, prospect)
+	until(t, "the prospect's side is refreshed", func() bool { return prospect.count("INVITE") == 3 })
 	s.ends(id, "completed", "session_expired", "carrier")
 	rep.finished()
 	prospect.finished()
