@@ -155,7 +155,9 @@ func (p *process) call(n int) (id string, err error) {
 type seen struct {
 	Status, Reason string
 	Flags          []string
-	Legs           struct{ Rep, Prospect struct{ Hangup struct{ Text string } } }
+	Legs           struct {
+		Rep, Prospect struct{ Hangup struct{ Text string } }
+	}
 }
 
 func (p *process) get(id string) (s seen, err error) {
