@@ -5,6 +5,9 @@ import "math"
 // What the full frames of a run must show together.
 const (
 	runOffset     = 0.0245 // share of its frequency a tone may be off (Q.24: 1.8 % is a key, 3 % is none)
+	twistOffLow   = 0.0225 // and where the twist is extreme (Australia: 1.5 % and 4 Hz, which is
+	twistOffHigh  = 0.0200 // 2.07 % of 697 Hz and 1.83 % of 1209)
+	runTwist      = 10.8   // dB, of which 10 are a key's
 	leastScatter  = 0.008
 	cleanResidual = 0.22 // of all energy, where the twist is usual
 	twistResidual = 0.16 // and where it is extreme
@@ -63,11 +66,11 @@ func (r *run) evidence(s *sums) (f Figures, lacks Near) {
 	}
 	noisy := filtered <= frameNoise && s.residual <= noiseGrows*float64(r.before.noise) && float64(r.before.noise) <= noiseShare*pair
 	switch {
-	case worst > runOffset:
+	case math.Abs(s.lowOff) > offsetLimit(twist, twistOffLow), math.Abs(s.highOff) > offsetLimit(twist, twistOffHigh):
 		lacks = NearFrequency
 	case a > 1 || b > 1:
 		lacks = NearUnsteady
-	case total > residualLimit(twist) && !noisy:
+	case math.Abs(twist) > runTwist, total > residualLimit(twist) && !noisy:
 		lacks = NearUnclean
 	}
 	return f, lacks
@@ -83,10 +86,18 @@ func scatterLimit(noise, amplitude float64, group int) float64 {
 	return max(leastScatter, 4*hz/middle)
 }
 
-// residualLimit tapers where the twist leaves -8 to +4 dB.
+// unusual is how far the twist is beyond -8 to +4 dB, which is as far as ordinary
+// lines take it.
+func unusual(twist float64) float64 { return max(0, twist-4, -8-twist) }
+
+// residualLimit and offsetLimit taper there: what is odd in one way must not be odd
+// in another.
 func residualLimit(twist float64) float64 {
-	beyond := max(0, twist-4, -8-twist)
-	return cleanResidual - (cleanResidual-twistResidual)*min(1, beyond/4)
+	return cleanResidual - (cleanResidual-twistResidual)*min(1, unusual(twist)/4)
+}
+
+func offsetLimit(twist, extreme float64) float64 {
+	return runOffset - (runOffset-extreme)*min(1, unusual(twist)/2)
 }
 
 // dBm0 is the level of a tone by its peak: a sine of full scale is 3.14 dBm0.

@@ -193,7 +193,7 @@ func nearest(group *[4]float64, hz float64) (best int, off float64) {
 func (d *Detector) step(key int8, f toneFrame, out *burst) {
 	r := &d.run
 	begin := d.next - frameSamples
-	if r.key >= 0 && key == r.key && (!r.declared || f.low >= full*r.lowRef && f.high >= full*r.highRef) {
+	if r.key >= 0 && key == r.key && (!r.declared || f.low >= going*r.lowRef && f.high >= going*r.highRef) {
 		r.add(f, begin, d.next)
 		d.decide(out)
 		return
@@ -237,7 +237,7 @@ func (d *Detector) decide(out *burst) {
 		return
 	}
 	s := r.sum()
-	if s.count < enough && (s.weak < enoughWeak || s.count == 0) {
+	if s.count < enough && s.weak < enoughWeak || s.filled == 0 {
 		return
 	}
 	figures, lacks := r.evidence(&s)
@@ -276,7 +276,7 @@ func (d *Detector) endRun(out *burst) {
 		up.Up = true
 		out.add(up)
 	case r.n >= nearly:
-		if s := r.sum(); r.lacks == NearShort && s.count > 0 {
+		if s := r.sum(); r.lacks == NearShort && s.filled > 0 {
 			r.best, _ = r.evidence(&s)
 		}
 		out.add(d.press())

@@ -113,6 +113,47 @@ func TestWhatQ24AsksToBeHeard(t *testing.T) {
 	}
 }
 
+// TestAnEchoMakesNoStepThatCounts: Q.24 has keys of 40 ms heard over an echo 10 dB
+// below, which takes one tone up and the other down once it comes.
+func TestAnEchoMakesNoStepThatCounts(t *testing.T) {
+	for key := range len(keys) {
+		for delay := 3; delay <= 20; delay++ {
+			s := AppendTone(make(sound, 2400), keys[key], 40*time.Millisecond, -12)
+			s = sound(s).silence(200 * time.Millisecond)
+			for at := len(s) - 1; at >= 8*delay; at-- {
+				s[at] += int16(float64(s[at-8*delay]) * 0.316)
+			}
+			if got := hear(s); got != string(keys[key]) {
+				t.Errorf("%c over an echo after %d ms: heard %q", keys[key], delay, got)
+			}
+		}
+	}
+}
+
+// TestWhatIsOddInTwoWaysIsNoKey: the widest twist and the widest frequency of all
+// columns of Q.24 are a key's together, a little more of both is a chord's.
+func TestWhatIsOddInTwoWaysIsNoKey(t *testing.T) {
+	for _, tt := range []struct {
+		low, high float64 // Hz
+		twist     float64 // dB
+		want      string
+	}{
+		{697*1.015 + 4, 1209*1.015 + 4, -10, "1"}, // Australia
+		{697*0.985 - 4, 1209*0.985 - 4, 10, "1"},
+		{697, 1209 * 1.023, 0, "1"},
+		{697, 1209 * 1.023, -10, ""},
+		{697, 1209 * 0.977, 9, ""},
+		{697 * 1.024, 1209, -10, ""},
+		{697, 1209, -11.5, ""},
+		{697, 1209, 11.5, ""},
+	} {
+		s := sound(nil).silence(300*time.Millisecond).pair(tt.low, tt.high, -12-tt.twist/2, -12+tt.twist/2, 60*time.Millisecond)
+		if got := hear(s.silence(100 * time.Millisecond)); got != tt.want {
+			t.Errorf("%.0f and %.0f Hz, twist %v dB: heard %q, want %q", tt.low, tt.high, tt.twist, got, tt.want)
+		}
+	}
+}
+
 func TestTwoPressesOfOneToneAreTwo(t *testing.T) {
 	s := sound(AppendTone(nil, '1', 60*time.Millisecond, -10)).silence(60 * time.Millisecond)
 	s = AppendTone(s, '1', 60*time.Millisecond, -10)

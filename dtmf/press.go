@@ -37,7 +37,7 @@ const (
 	NearShort     Near = iota + 1 // it did not last
 	NearFrequency                 // a tone was off its frequency
 	NearUnsteady                  // a tone wavered
-	NearUnclean                   // there was too much beside the tones
+	NearUnclean                   // there was too much beside the tones, or too little of one of them
 	NearDoubtful                  // the score is below the operating point
 	NearEcho                      // it was the echo of the press before it, or of our own sending
 )

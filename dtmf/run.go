@@ -4,14 +4,16 @@ import "math"
 
 // How frames make a press.
 const (
-	runFrames   = 22  // that are kept of a run
-	enough      = 7   // full frames for a decision: 35 ms of tone have them, 25 ms cannot
-	full        = 0.7 // of the amplitude that a frame needs to count
-	weak        = 0.5 // of a frame that counts where there are enoughWeak: a codec wavers
-	enoughWeak  = 11  // of those: 50 ms of tone
-	absentEnds  = 8   // frames: an interruption of 20 ms is bridged, a pause of 30 splits
-	otherEnds   = 3   // frames of another key
-	erasedEnds  = 60  // ms that a run outlives without sound
+	runFrames   = 22   // that are kept of a run
+	enough      = 7    // frames for a decision: 35 ms of tone have them, 25 ms cannot
+	full        = 0.7  // of the amplitude: a frame to measure by
+	counted     = 0.6  // … that counts: an echo or a codec makes steps in it
+	going       = 0.65 // … that goes on with a press
+	weak        = 0.5  // of a frame that counts where there are enoughWeak: a codec wavers
+	enoughWeak  = 11   // of those: 50 ms of tone
+	absentEnds  = 8    // frames: an interruption of 20 ms is bridged, a pause of 30 splits
+	otherEnds   = 3    // frames of another key
+	erasedEnds  = 60   // ms that a run outlives without sound
 	echoWithin  = 100 * rate / 1000
 	echoWeaker  = 8.0    // dB
 	frameOffset = 0.0305 // share of its frequency that a tone of a frame may be off
@@ -186,7 +188,8 @@ func (r *run) onset(end uint32) uint32 {
 // sums are what a decision looks at: means over a run's full frames, or over
 // those that the tones fill from end to end, if there are a few.
 type sums struct {
-	count                   int     // full frames
+	count                   int     // frames that count
+	filled                  int     // full frames
 	weak                    int     // frames that are at least weak
 	low, high               float64 // amplitudes
 	lowOff, highOff         float64 // means, shares
@@ -208,10 +211,13 @@ func (r *run) sum() (s sums) {
 		if a >= weak {
 			s.weak++
 		}
+		if a >= counted {
+			s.count++
+		}
 		if a < full {
 			continue
 		}
-		s.count++
+		s.filled++
 		if a >= brimful {
 			inner++
 		}
@@ -220,10 +226,10 @@ func (r *run) sum() (s sums) {
 		ampSum += mean
 		ampSq += mean * mean
 	}
-	if s.count == 0 {
+	if s.filled == 0 {
 		return s
 	}
-	n := float64(s.count)
+	n := float64(s.filled)
 	s.spread = math.Sqrt(max(0, ampSq/n-ampSum*ampSum/n/n)) / (ampSum / n)
 	least := float32(full)
 	if inner >= few {
