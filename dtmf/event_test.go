@@ -2,6 +2,7 @@ package dtmf
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -169,6 +170,59 @@ func TestSixteenKilohertzEventsAreHeard(t *testing.T) {
 	if p := l.got[0]; p.At != 16000 || p.Held != 100*time.Millisecond {
 		t.Errorf("at %d, held %v", p.At, p.Held)
 	}
+}
+
+// TestEveryNegotiatedTypeHasItsClock: whichever of them a press comes by.
+func TestEveryNegotiatedTypeHasItsClock(t *testing.T) {
+	l := newLine(Config{Events: []EventType{{PT: 101, Rate: 8000}, {PT: 110, Rate: 48000}, {PT: 96, Rate: 16000}}})
+	l.feed(press('1', 8000, 1, 4)...)
+	l.feed(EventPacket{PT: 110, SSRC: 1, Seq: 20, Timestamp: 96000, Payload: AppendEvent(nil, '2', true, 10, 4800)})
+	l.feed(EventPacket{PT: 96, SSRC: 1, Seq: 40, Timestamp: 48000, Payload: AppendEvent(nil, '3', true, 10, 1600)})
+	l.want(t, "123")
+	for _, p := range l.got {
+		if at := 8000 * uint32(p.Digit-'0'); p.At != at || p.Up && p.Held != 100*time.Millisecond {
+			t.Errorf("%c at %d, held %v", p.Digit, p.At, p.Held)
+		}
+	}
+}
+
+// TestSeveralReportsInAPacketFollowEachOther (RFC 4733 §2.5.1.5): keys in a row, one
+// among them that is none, and its copies.
+func TestSeveralReportsInAPacketFollowEachOther(t *testing.T) {
+	var payload []byte
+	for _, code := range []byte{1, 36, 2, 2} { // 36 is a fax tone, and takes its time
+		payload = append(payload, code, 0x80|10, 800>>8, 800&0xff)
+	}
+	l := newLine(Config{})
+	for seq := range uint16(3) {
+		l.feed(EventPacket{PT: 101, SSRC: 1, Seq: 7 + seq, Timestamp: 4000, Payload: payload})
+	}
+	l.want(t, "12")
+	if second := l.got[2]; second.Digit != '2' || second.At != 4000+1600 {
+		t.Errorf("the second is %+v", second)
+	}
+}
+
+// TestLateCopiesAreNoPress: of a press that is long over, and with others after it.
+func TestLateCopiesAreNoPress(t *testing.T) {
+	l := newLine(Config{})
+	old := press('1', 1600, 1, 4)
+	l.feed(old...)
+	for i := range uint16(remembered - 1) {
+		l.feed(press("23"[i%2], 8000*uint32(i+2), 50*(i+1), 4)...)
+		l.feed(old[i%7])
+	}
+	l.want(t, "1"+strings.Repeat("23", remembered/2)[:remembered-1])
+}
+
+// TestNothingSaysNothing: a report without a duration is no press yet, and with
+// nothing else none at all.
+func TestNothingSaysNothing(t *testing.T) {
+	l := newLine(Config{})
+	for seq := range uint16(3) {
+		l.feed(EventPacket{PT: 101, SSRC: 1, Seq: seq, Timestamp: 1600, Marker: true, Payload: AppendEvent(nil, '1', seq == 2, 10, 0)})
+	}
+	l.want(t, "")
 }
 
 func TestWhatIsNoPressIsIgnored(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"math"
 	"os"
@@ -10,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"tandem/dtmf"
 )
 
 // TestEveryMagicNumber is the whole of tandem over real sockets: the demo's
@@ -44,6 +48,39 @@ func TestDemoOnce(t *testing.T) {
 	packets := filepath.Join(dir, "call.pcap")
 	if code := dispatch([]string{"dtmf", "scan", packets}, nil, &out, &errs); code != 0 || strings.Count(out.String(), "\n") != 1 || !strings.HasSuffix(out.String(), "\t1\trfc4733\n") {
 		t.Errorf("exit %d, the 1 in the capture: %q %s", code, out.String(), errs.String())
+	}
+}
+
+// TestDTMFScan: a recording and a capture, with the description that the receiver
+// answered with, as lines and as JSON.
+func TestDTMFScan(t *testing.T) {
+	dir := t.TempDir()
+	sound := dtmf.AppendTone(make([]int16, 4000), '1', 100*time.Millisecond, -10)
+	wav := append([]byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data"), 0, 0, 0, 0)
+	binary.LittleEndian.PutUint32(wav[40:], uint32(2*len(sound)))
+	for _, x := range sound {
+		wav = binary.LittleEndian.AppendUint16(wav, uint16(x))
+	}
+	recording, description := filepath.Join(dir, "key.wav"), filepath.Join(dir, "answer.sdp")
+	for name, text := range map[string][]byte{recording: wav, description: []byte("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n")} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := dispatch([]string{"dtmf", "scan", recording}, nil, &out, &errs); code != 0 || !strings.HasPrefix(out.String(), recording+"\t50") || !strings.HasSuffix(out.String(), "\t1\tinband\n") {
+		t.Errorf("exit %d: %q %s", code, out.String(), errs.String())
+	}
+	out.Reset()
+	code := dispatch([]string{"dtmf", "scan", recording, "--sdp", description, "--json"}, nil, &out, &errs)
+	var found []struct{ File, Digit, Method string }
+	if err := json.Unmarshal(out.Bytes(), &found); code != 0 || err != nil || len(found) != 1 || found[0].Digit != "1" || found[0].Method != "inband" || found[0].File != recording {
+		t.Errorf("exit %d: %+v, %v %s", code, found, err, errs.String())
+	}
+	for _, args := range [][]string{{"dtmf", "scan"}, {"dtmf", "scan", "--what", recording}, {"dtmf", "scan", filepath.Join(dir, "none.wav")}, {"dtmf", "scan", recording, "--sdp", recording}} {
+		if code := dispatch(args, nil, &out, &errs); code == 0 {
+			t.Errorf("%v: exit 0", args)
+		}
 	}
 }
 
