@@ -53,7 +53,9 @@ func decode(data []byte, v any) *problem {
 	if !utf8.Valid(data) {
 		return refuse("malformed_json", "The body is not UTF-8.")
 	}
-	if field, err := twice(json.NewDecoder(bytes.NewReader(data))); err != nil {
+	tokens := json.NewDecoder(bytes.NewReader(data))
+	tokens.UseNumber() // how large it may be is its field's matter
+	if field, err := twice(tokens); err != nil {
 		return refuse("malformed_json", "The body is not JSON: %s.", err.Error())
 	} else if field != "" {
 		return refuse("malformed_json", "The field %q is there twice.", field)
@@ -63,8 +65,11 @@ func decode(data []byte, v any) *problem {
 	err := d.Decode(v)
 	var wrong *json.UnmarshalTypeError
 	switch {
+	case err == nil && bytes.Equal(bytes.TrimSpace(data), []byte("null")):
+		return refuse("validation_failed", "It is null and must be an object.")
 	case errors.As(err, &wrong):
-		return refuse("validation_failed", "It is a JSON %s and must be %s.", wrong.Value, word(wrong.Type.Kind().String())).at(strings.ReplaceAll(wrong.Field, ".", "/"))
+		kind, _, _ := strings.Cut(wrong.Value, " ") // without the number itself
+		return refuse("validation_failed", "It is a JSON %s and must be %s.", kind, word(wrong.Type.Kind().String())).at(strings.ReplaceAll(wrong.Field, ".", "/"))
 	case err != nil && strings.Contains(err.Error(), "unknown field"):
 		_, field, _ := strings.Cut(err.Error(), `"`)
 		return refuse("validation_failed", "There is no such field.").at(strings.TrimSuffix(field, `"`))
@@ -174,9 +179,15 @@ func (f *faults) text(field string, value *string, limit int) {
 	case value == nil:
 	case utf8.RuneCountInString(*value) > limit:
 		f.add(field, "It has more than %d characters.", limit)
-	case strings.ContainsFunc(*value, unicode.IsControl):
+	case strings.ContainsFunc(*value, breaksOut):
 		f.add(field, "It has a control character in it.")
 	}
+}
+
+// breaksOut reports whether a character is more than text where it is shown or sent:
+// it begins a line, or turns what follows it round.
+func breaksOut(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) || r == '\u202d' || r == '\u202e'
 }
 
 func (f faults) problem() *problem {
@@ -256,7 +267,8 @@ func (m *maybe[T]) UnmarshalJSON(data []byte) error {
 func (f *faults) maybe(field string, wrong error) {
 	var kind *json.UnmarshalTypeError
 	if errors.As(wrong, &kind) {
-		f.add(field, "It is a JSON %s and must be %s or null.", kind.Value, word(kind.Type.Kind().String()))
+		value, _, _ := strings.Cut(kind.Value, " ") // without the number itself
+		f.add(field, "It is a JSON %s and must be %s or null.", value, word(kind.Type.Kind().String()))
 	}
 }
 

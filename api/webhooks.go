@@ -182,12 +182,15 @@ func (s *Server) rotateSecret(_ http.ResponseWriter, r *http.Request, who *calle
 
 // replayBody is the body of POST …/replay.
 type replayBody struct {
-	Since *time.Time `json:"since"`
+	Since *string `json:"since"`
+
+	since time.Time
 }
 
 func (b *replayBody) validate() *problem {
 	var f faults
-	if b.Since == nil {
+	var err error
+	if b.since, err = time.Parse(time.RFC3339, orZero(b.Since)); err != nil {
 		f.add("since", "It is required: a time like 2026-11-23T09:42:11Z.")
 	}
 	return f.problem()
@@ -206,7 +209,7 @@ func (s *Server) replayDeliveries(_ http.ResponseWriter, r *http.Request, who *c
 	if e.Disabled != "" {
 		return nil, refuse("endpoint_disabled", "It is disabled (%s). Enable it first: PATCH enabled.", e.Disabled)
 	}
-	n, err := s.Store.Replay(r.Context(), e.ID, *wanted.Since)
+	n, err := s.Store.Replay(r.Context(), e.ID, wanted.since)
 	if err != nil {
 		return nil, err
 	}
