@@ -74,7 +74,7 @@ var badBodies = map[string]struct {
 	"half a character":      {"{\"to\":\"\xed\xa0\x80\"}", "", []int{400}},
 	"UTF-16":                {utf16Text(`{"to":"1"}`), "", []int{400}},
 	"a byte order mark":     {"\ufeff{}", "", []int{400}},
-	"too large":             {`{"to":"` + strings.Repeat("1", 2<<20) + `"}`, "", []int{413}},
+	"too large":             {`{"to":"` + strings.Repeat("1", maxBarredBody) + `"}`, "", []int{413}},
 	"deep lists":            {strings.Repeat("[", 20000) + strings.Repeat("]", 20000), "", []int{400, 422}},
 	"deep objects":          {strings.Repeat(`{"a":`, 9000) + "1" + strings.Repeat("}", 9000), "", []int{400, 422}},
 	"deep and never closed": {strings.Repeat("[", 60000), "", []int{400}},
