@@ -502,3 +502,41 @@ func TestOurReoffer(t *testing.T) {
 		}
 	})
 }
+
+// An offer of ours that is heard, and never answered, does not refuse the peer's own
+// for ever: it is taken back after 32 s, and an answer that comes all the same is ACKed.
+func TestOurReofferIsWithdrawn(t *testing.T) {
+	for _, late := range []string{"487 Request Terminated", "200 OK"} {
+		inBubble(t, func(w *world) {
+			m := new(mediaStub)
+			l, inv := w.connect(withMedia(m))
+			failed := make(chan error, 1)
+			go func() {
+				_, err := l.Reoffer(context.Background(), []byte(sdpHold))
+				failed <- err
+			}()
+			re := w.expect("INVITE")
+			w.respond(re, "100 Trying", "")
+			begin := time.Now()
+			cancel := w.expect("CANCEL")
+			if took := time.Since(begin); took != 32*time.Second || cancel.branch() != re.branch() || cancel.get("to") != re.get("to") {
+				t.Errorf("after %v: %v", took, cancel)
+			}
+			if err := <-failed; !errors.Is(err, ErrNoResponse) {
+				t.Errorf("%v", err)
+			}
+			w.respond(cancel, "200 OK", "")
+			w.respond(re, late, "callee", peerContact, "body:"+sdpAnswer)
+			w.expect("ACK")
+			w.ask("INVITE", inv, "callee", 1, "body:"+sdpHold)
+			w.expect("200")
+			w.ask("ACK", inv, "callee", 1)
+			if l.Context().Err() != nil {
+				t.Errorf("the call ended: %v", context.Cause(l.Context()))
+			}
+			l.Hangup(Reason{})
+			w.answerBye()
+			w.wantEmpty()
+		})
+	}
+}

@@ -175,6 +175,9 @@ func (l *Leg) heard(res *sipmsg.Response) {
 
 // ringing handles a provisional response.
 func (l *Leg) ringing(a *attempt, res *sipmsg.Response) {
+	if a.reoffer != nil {
+		a.provisional = true
+	}
 	if a.final || a.reoffer != nil {
 		return
 	}

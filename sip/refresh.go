@@ -105,6 +105,21 @@ func (l *Leg) sendReoffer(r *reoffer) {
 	tx.OnRetransmission(l.e.stray)
 	l.e.sent(req)
 	l.e.async(func() { l.pump(a) })
+	l.after(l.e.transactionLife(), func() { l.withdraw(a) })
+}
+
+// withdraw takes an offer back that was heard and never answered, for until then every
+// one of the peer's would be glare. No timer of the transaction's ends it (RFC 3261
+// §17.1.1.2).
+func (l *Leg) withdraw(a *attempt) {
+	if a.final || !a.provisional {
+		return
+	}
+	a.final = true
+	l.log.Warn("sip: re-INVITE not answered, withdrawn")
+	cancel := l.s.hopByHop(sipmsg.CANCEL, a.req, l.main.To)
+	l.task(func() { _, _ = l.e.roundTrip(l.t, cancel) }, func() {}) // a 2xx that crosses it is ACKed
+	l.endReoffer(a.reoffer, reofferResult{err: &Error{Err: ErrNoResponse}})
 }
 
 // reoffered handles a final response to a re-INVITE, first or repeated. The ACK
