@@ -37,13 +37,19 @@ func quantiles(metric, labels, legend string) (all []query) {
 
 var rows = []row{
 	{"Now", []panel{
+		{"timeseries", "Is it us, the trunk, or a phone?", "short", "Whose line rises, it is. Us: the Process row, and the errors in the log. A trunk: the Trunks row, and tandem trunk test NAME. Phones: docs/runbooks/dtmf.md, and one-way-audio.md.", []query{
+			{`sum(increase(tandem_log_messages_total{` + sel + `,level="error"}[15m]))`, "us: errors"},
+			{"sum by (trunk) (increase(tandem_trunk_faults_total{" + onTrunk + "}[15m]))", "trunk {{trunk}}"},
+			{`sum(increase(tandem_confirmations_total{` + sel + `,result="timeout"}[15m])) + sum(increase(tandem_rtp_one_way_legs_total{` + sel + `}[15m]))`, "phones: no key, or no sound"}}},
+		{"stat", "Alerts", "short", "Each names its runbook, which tandem doctor NAME prints.", q(`count by (alertname) (ALERTS{alertstate="firing"}) or vector(0)`, "{{alertname}}")},
 		{"timeseries", "Calls up, by status", "short", "Who is where. Many awaiting_confirmation and few in_progress: reps do not press 1, see docs/runbooks/dtmf.md.", q("sum by (status) (tandem_calls_active{"+sel+"})", "{{status}}")},
 		{"stat", "Trunks up", "short", "0 is down: docs/runbooks/trunk-down.md.", q("tandem_trunk_up{"+onTrunk+"}", "{{trunk}}")},
-		{"bargauge", "Channels in use", "percentunit", "Near 1 new calls are refused: docs/runbooks/trunk-full.md.", q("tandem_trunk_channels_in_use{"+onTrunk+"} / tandem_trunk_channels_limit{"+onTrunk+"}", "{{trunk}}")},
+		{"bargauge", "Channels in use", "percentunit", "Near 1 new calls are refused: docs/runbooks/trunk-full.md. A trunk whose limits.channels is not set is not here.", q("tandem_trunk_channels_in_use{"+onTrunk+"} / (tandem_trunk_channels_limit{"+onTrunk+"} > 0)", "{{trunk}}")},
 		{"timeseries", "Calls a minute", "short", "What is asked for, and what is refused before any SIP. Refusals by code are in the Integration row.", []query{{"sum(rate(tandem_calls_created_total{" + sel + "}[5m])) * 60", "accepted"}, {"sum(rate(tandem_calls_rejected_total{" + sel + "}[5m])) * 60", "refused"}}},
-		{"stat", "Stuck calls", "short", "Must be 0: docs/runbooks/stuck-calls.md.", q("sum(tandem_calls_stuck{"+sel+"})", "stuck")},
-		{"stat", "Configuration read", "short", "0: the file on disk was refused, docs/runbooks/reload-failed.md.", q("min(tandem_config_last_reload_successful{"+sel+"})", "ok")},
-		{"stat", "Draining", "short", "1: this process takes no new calls. Start another, or wait for its end.", q("max(tandem_draining{"+sel+"})", "draining")},
+		{"stat", "All should be 0", "short", "Stuck calls: docs/runbooks/stuck-calls.md. A configuration that was refused: docs/runbooks/reload-failed.md. Draining: this process takes no new calls, start another or wait for its end.", []query{
+			{"sum(tandem_calls_stuck{" + sel + "})", "stuck calls"},
+			{"1 - min(tandem_config_last_reload_successful{" + sel + "})", "configuration refused"},
+			{"max(tandem_draining{" + sel + "})", "draining"}}},
 		{"stat", "Version", "short", "What runs where. Two versions at once: an upgrade is half done.", q("tandem_build_info{"+sel+"}", "{{version}} {{instance}}")},
 	}},
 	{"Funnel", []panel{
@@ -79,10 +85,11 @@ var rows = []row{
 		{"timeseries", "ASR", "percentunit", "Answered of all. Falling on one trunk only: its routes, or our caller id is flagged as spam.", q("tandem:trunk_asr:ratio_rate1h{trunk=~\"$trunk\"}", "{{trunk}}")},
 		{"timeseries", "Mean answered time", "s", "ACD. Seconds only: voicemails are hung up on, or calls drop.", q("sum by (trunk) (rate(tandem_leg_answered_seconds_sum{"+onTrunk+"}[1h])) / sum by (trunk) (rate(tandem_leg_answered_seconds_count{"+onTrunk+"}[1h]))", "{{trunk}}")},
 		{"timeseries", "Short calls", "percentunit", "Above 10 % carriers surcharge: docs/runbooks/short-calls.md.", []query{{"tandem:trunk_short_calls:ratio_rate1h{trunk=~\"$trunk\"}", "12 s and less {{trunk}}"}, {`sum by (trunk) (rate(tandem_leg_answered_seconds_bucket{` + onTrunk + `,le="6"}[1h])) / sum by (trunk) (rate(tandem_leg_answered_seconds_count{` + onTrunk + `}[1h]))`, "6 s and less {{trunk}}"}}},
+		{"timeseries", "Faults", "short", "Calls that a trunk could not carry, by what is wrong with it; tandem trunk test NAME says what to change.", q("sum by (trunk, reason) (increase(tandem_trunk_faults_total{"+onTrunk+"}[15m])) > 0", "{{trunk}} {{reason}}")},
 		{"timeseries", "Response codes", "short", "403 and 503 rising: the carrier refuses us. tandem call trace shows its words.", q("sum by (code) (rate(tandem_sip_responses_total{"+sel+",direction=\"in\"}[5m]))", "{{code}}")},
 		{"timeseries", "Waits for a calls-per-second slot", "s", "The trunk's cps is the brake: have the carrier raise it.", quantiles("tandem_trunk_cps_wait_seconds", "trunk", "{{trunk}}")},
 		{"timeseries", "OPTIONS round trip", "s", "A step up is another route to the carrier; rising for long is congestion.", quantiles("tandem_trunk_options_seconds", "trunk", "{{trunk}}")},
-		{"stat", "Registration ends in", "s", "Below 0 the carrier has forgotten us: docs/runbooks/trunk-down.md.", q("tandem_trunk_registration_expires_timestamp_seconds{"+onTrunk+"} - time()", "{{trunk}}")},
+		{"stat", "Registration ends in", "s", "Below 0 the carrier has forgotten us: docs/runbooks/trunk-down.md. A trunk that does not register is not here.", q("(tandem_trunk_registration_expires_timestamp_seconds{"+onTrunk+"} > 0) - time()", "{{trunk}}")},
 		{"timeseries", "Failovers", "short", "Legs that another trunk had to carry: this one failed before anything rang.", q("sum by (trunk, reason) (increase(tandem_trunk_failovers_total{"+onTrunk+"}[15m]))", "{{trunk}} {{reason}}")},
 		{"timeseries", "Retransmissions", "short", "SIP is lost on the way: the network, or a carrier that drops us.", q("sum by (direction) (rate(tandem_sip_retransmissions_total{"+sel+"}[5m]))", "{{direction}}")},
 	}},
@@ -103,7 +110,7 @@ var rows = []row{
 		{"timeseries", "Memory", "bytes", "Flat for the same number of calls; a slope is a leak: report it.", q("process_resident_memory_bytes{"+sel+",job=\"tandem\"}", "{{instance}}")},
 		{"timeseries", "Goroutines", "short", "Follows the calls; else a leak.", q("go_goroutines{"+sel+",job=\"tandem\"}", "{{instance}}")},
 		{"timeseries", "Garbage collection", "s", "A pause is a gap in sound on the user path.", q("rate(go_gc_duration_seconds_sum{"+sel+",job=\"tandem\"}[5m])", "{{instance}}")},
-		{"timeseries", "File descriptors", "percentunit", "At 1 no call can be placed: raise LimitNOFILE.", q("process_open_fds{"+sel+",job=\"tandem\"} / process_max_fds{"+sel+",job=\"tandem\"}", "{{instance}}")},
+		{"timeseries", "File descriptors", "percentunit", "Well before 1 new calls are refused with no_capacity, so that those that are up keep their sound: raise LimitNOFILE. tandem doctor says how many calls the files carry.", q("process_open_fds{"+sel+",job=\"tandem\"} / process_max_fds{"+sel+",job=\"tandem\"}", "{{instance}}")},
 		{"timeseries", "Store", "bytes", "Grows with store.keep_cdrs. docs/runbooks/store.md.", q("tandem_store_bytes{"+sel+"}", "{{instance}}")},
 		{"timeseries", "Durable writes", "s", "Every step of a call waits for one: above 50 ms the disk is the brake.", quantiles("tandem_store_write_seconds", "", "")},
 		{"timeseries", "Log lines", "short", "Errors have a code: look for it in the log.", q(`sum by (level) (increase(tandem_log_messages_total{`+sel+`,level=~"warn|error"}[15m]))`, "{{level}}")},

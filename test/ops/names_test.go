@@ -42,9 +42,14 @@ func TestRulesAndDashboardNameWhatExists(t *testing.T) {
 	}
 }
 
-// TestEveryAlertHasItsRunbook, and no runbook is nobody's.
+// TestEveryAlertHasItsRunbook, and one of promtool's tests in which it fires; and no
+// runbook is nobody's.
 func TestEveryAlertHasItsRunbook(t *testing.T) {
 	rules, err := os.ReadFile("../../deploy/prometheus/rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fires, err := os.ReadFile("../../deploy/prometheus/rules_test.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,6 +61,9 @@ func TestEveryAlertHasItsRunbook(t *testing.T) {
 		name, _, _ := strings.Cut(alert, "\n")
 		if !strings.Contains(alert, "docs/runbooks/") {
 			t.Errorf("%s says nothing of what to do", name)
+		}
+		if !strings.Contains(string(fires), "alertname: "+name+"\n        exp_alerts:\n          - ") {
+			t.Errorf("%s fires in no test", name)
 		}
 	}
 	for _, name := range runbooks.Names() {
