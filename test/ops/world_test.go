@@ -48,14 +48,14 @@ func start(t *testing.T) *world {
 	return startWith(t, "", slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
-// startWith makes one with more settings.
-func startWith(t *testing.T, settingsToo string, log *slog.Logger) *world {
+// startWith makes one with more settings, and with some in the environment.
+func startWith(t *testing.T, settingsToo string, log *slog.Logger, environ ...string) *world {
 	t.Helper()
 	w := &world{trunk: openTrunk(t, carrier.Options{Speed: 10})}
 	w.trunkGone = sync.OnceValue(w.trunk.Close)
 	t.Cleanup(func() { _ = w.trunkGone() })
 	text := fmt.Appendf(nil, settings+settingsToo, w.trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
-	cfg, problems := config.Read("the test's configuration", text, nil)
+	cfg, problems := config.Read("the test's configuration", text, environ)
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
 	}
