@@ -58,6 +58,7 @@ type far struct {
 	offered string
 	limits  sip.Timeouts
 	reoffer func(offer []byte) ([]byte, error)
+	info    func(kind string, body []byte) // an INFO that it sends
 }
 
 type fakeLeg struct {
@@ -170,7 +171,7 @@ func (w *world) Dial(ctx context.Context, inv sip.Invite) (_ AnsweredLeg, err er
 		return nil, f.err
 	}
 	l := &fakeLeg{over: inv.Over, reanswer: f.again}
-	f.reoffer = inv.Reoffer
+	f.reoffer, f.info = inv.Reoffer, inv.OnInfo
 	l.ctx, l.down = context.WithCancelCause(context.Background())
 	l.answer = f.describe()
 	if f.answer != "" {

@@ -213,13 +213,19 @@ func TestAThousandPresses(t *testing.T) {
 			l.random, l.loss = random, random.Float64()*0.03
 			noise := 10 * math.Pow(30, random.Float64()) // 8 to 38 dB below the tones
 			held := time.Duration(90+random.IntN(260)) * time.Millisecond
-			l.rest(time.Duration(320+random.IntN(1500))*time.Millisecond, noise)
-			switch random.IntN(3) {
+			wait := time.Duration(random.IntN(1800)) * time.Millisecond // the prompt has begun, or not yet
+			switch random.IntN(4) {
 			case 0:
+				l.rest(max(wait, 320*time.Millisecond), noise)
 				l.tone('1', held, noise)
 			case 1:
+				l.rest(wait, noise)
 				l.key('1', held)
+			case 2:
+				l.rest(wait, noise)
+				w.far[repNumber].info("application/dtmf-relay", []byte("Signal=1\r\nDuration=160\r\n"))
 			default: // a phone that sends both, one after the other
+				l.rest(max(wait, 320*time.Millisecond), noise)
 				l.tone('1', 100*time.Millisecond, noise)
 				l.key('1', held)
 			}
