@@ -28,7 +28,7 @@ const toneOf = ({ type, data }) => {
 
 // pressed says what was heard of a key, and why it did not count.
 const pressed = (p) => {
-  const figures = p.method === 'inband' ? ` (${p.level.toFixed(0)} dBm0, twist ${(p.twist ?? 0).toFixed(1)} dB, score ${(p.score ?? 0).toFixed(1)})` : ''
+  const figures = p.level == null ? '' : ` (${p.level.toFixed(0)} dBm0, twist ${(p.twist ?? 0).toFixed(1)} dB, score ${(p.score ?? 0).toFixed(1)})`
   return `${p.digit} ${text.methods[p.method] ?? p.method}, ${p.held_ms} ms${figures}${p.counted ? '' : `: ${text.notCounted(p.why)}`}`
 }
 
