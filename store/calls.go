@@ -81,15 +81,24 @@ func (f *CallFilter) query() (text string, args []any) {
 	if f.Outcome != "" {
 		and("c.outcome = ? AND c.outcome <> ''", string(f.Outcome)) // the second is what the index is of
 	}
+	// A page is read from where the one before ended: + leaves the other bound of that
+	// side out of the search, or each page would be searched from the first on.
+	after, before := created, created
+	order, beyond := " DESC", "<"
+	switch {
+	case f.Oldest:
+		order, beyond = " ASC", ">"
+		if f.Before != "" {
+			after = "+" + created
+		}
+	case f.Before != "":
+		before = "+" + created
+	}
 	if !f.CreatedAfter.IsZero() {
-		and(created+" >= ?", f.CreatedAfter.UnixMicro())
+		and(after+" >= ?", f.CreatedAfter.UnixMicro())
 	}
 	if !f.CreatedBefore.IsZero() {
-		and(created+" < ?", f.CreatedBefore.UnixMicro())
-	}
-	order, beyond := " DESC", "<"
-	if f.Oldest {
-		order, beyond = " ASC", ">"
+		and(before+" < ?", f.CreatedBefore.UnixMicro())
 	}
 	if f.Before != "" {
 		and("("+at+") "+beyond+" ((SELECT created_at FROM calls WHERE id = ?), ?)", f.Before, f.Before)
