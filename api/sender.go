@@ -17,7 +17,7 @@ const (
 
 	readAhead   = 64          // deliveries of an endpoint that are read at once
 	keptAtOnce  = 8           // attempts written in one transaction: a call may have to wait for it
-	mostUnkept  = 256         // attempts that wait to be written: beyond, none is made
+	mostUnkept  = 32          // attempts that wait to be written: beyond, none is made; a crash repeats them
 	storeAgain  = time.Second // between two tries while the store cannot be written
 	lookAgainIn = time.Minute // when nothing is due
 )
