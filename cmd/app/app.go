@@ -79,7 +79,7 @@ type App struct {
 // left. Stop must follow.
 func Start(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logger) (_ *App, err error) {
 	a := &App{cfg: cfg, wire: wire, registry: prometheus.NewRegistry()}
-	a.log, a.reloads = countLogs(hideNumbers(log, cfg.Log.Numbers), a.registry), newReloader(a.registry)
+	a.log, a.reloads = countLogs(limitLogs(hideNumbers(log, cfg.Log.Numbers)), a.registry), newReloader(a.registry)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.close())
