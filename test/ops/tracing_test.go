@@ -154,7 +154,7 @@ func TestCallIsATrace(t *testing.T) {
 }
 
 // TestNoNumberLeaks: whatever happens in calls, no log line, trace or metric has a
-// telephone number, unless log.numbers is full.
+// telephone number, unless log.numbers is full; and never a password or a key.
 func TestNoNumberLeaks(t *testing.T) {
 	numbers := []string{"2025550110", "2025550114", "2025550100", "2025550101", "2025550104", "2025550199"}
 	for _, how := range []string{"masked", "hashed", "full"} {
@@ -165,8 +165,19 @@ func TestNoNumberLeaks(t *testing.T) {
 			if how == "masked" {
 				calls = append(calls, [2]string{"+12025550110", "+12025550100"}, [2]string{"+12025550110", "+12025550104"}, [2]string{"+12025550114", "+12025550100"})
 			}
+			said := ""
 			for _, call := range calls {
-				w.call(t, call[0], call[1])
+				id := callID(w.call(t, call[0], call[1]))
+				said += w.ask(t, "GET", "/v1/calls/"+id+"/trace", "")
+			}
+			if !strings.Contains(said, "INVITE") {
+				t.Errorf("no ladder: %s", said)
+			}
+			said += log.String() + get(t, "http://"+w.Metrics.String()+"/metrics")
+			for _, secret := range []string{canary, w.key, "response="} {
+				if strings.Contains(strings.ReplaceAll(said, `response=\"***`, ""), secret) {
+					t.Errorf("%q is in a ladder, the log or the metrics", secret)
+				}
 			}
 			var leaked []string
 			for _, number := range numbers {

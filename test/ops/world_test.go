@@ -27,13 +27,16 @@ trunks:
   simulated:
     host: 127.0.0.1
     port: %d
-    auth: {mode: ip}
+    auth: {mode: digest, username: acme, password: "${env:TRUNK_PASSWORD}"}
     caller_ids: ["+12025550199"]
     keepalive: {options: 1s, fail_after: 2, recover_after: 1}
 http: {listen: "127.0.0.1:0"}
 metrics: {listen: "127.0.0.1:0"}
 store: {url: "sqlite://%s"}
 `
+
+// canary is the trunk's password, which nothing may say.
+const canary = "canary-that-sings"
 
 // world is a tandem and its trunk.
 type world struct {
@@ -51,11 +54,11 @@ func start(t *testing.T) *world {
 // startWith makes one with more settings, and with some in the environment.
 func startWith(t *testing.T, settingsToo string, log *slog.Logger, environ ...string) *world {
 	t.Helper()
-	w := &world{trunk: openTrunk(t, carrier.Options{Speed: 10})}
+	w := &world{trunk: openTrunk(t, carrier.Options{User: "acme", Password: canary, Speed: 10})}
 	w.trunkGone = sync.OnceValue(w.trunk.Close)
 	t.Cleanup(func() { _ = w.trunkGone() })
 	text := fmt.Appendf(nil, settings+settingsToo, w.trunk.Addr().Port(), filepath.Join(t.TempDir(), "t.db"))
-	cfg, problems := config.Read("the test's configuration", text, environ)
+	cfg, problems := config.Read("the test's configuration", text, append(environ, "TRUNK_PASSWORD="+canary))
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
 	}
@@ -108,34 +111,43 @@ func get(t *testing.T, url string) string {
 	return string(body)
 }
 
+// ask sends the API a request, which must be granted.
+func (w *world) ask(t *testing.T, method, path, body string, headers ...string) string {
+	t.Helper()
+	req, err := http.NewRequest(method, "http://"+w.HTTP.String()+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(w.key, "")
+	for i := 0; i < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode >= 300 {
+		t.Fatalf("%d %s %v", res.StatusCode, answer, err)
+	}
+	return string(answer)
+}
+
 // call places a call and waits for its end; it returns the call's JSON.
 func (w *world) call(t *testing.T, rep, to string, headers ...string) string {
 	t.Helper()
-	post := func(method, path, body string) string {
-		req, err := http.NewRequest(method, "http://"+w.HTTP.String()+path, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.SetBasicAuth(w.key, "")
-		for i := 0; i < len(headers); i += 2 {
-			req.Header.Set(headers[i], headers[i+1])
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		answer, err := io.ReadAll(res.Body)
-		if err != nil || res.StatusCode >= 300 {
-			t.Fatalf("%d %s %v", res.StatusCode, answer, err)
-		}
-		return string(answer)
-	}
-	_, after, _ := strings.Cut(post("POST", "/v1/calls", fmt.Sprintf(`{"rep_number":%q,"to":%q}`, rep, to)), `"id":"`)
-	id, _, _ := strings.Cut(after, `"`)
-	answer := post("GET", "/v1/calls/"+id+"?wait=ended&timeout_s=60", "")
+	id := callID(w.ask(t, "POST", "/v1/calls", fmt.Sprintf(`{"rep_number":%q,"to":%q}`, rep, to), headers...))
+	answer := w.ask(t, "GET", "/v1/calls/"+id+"?wait=ended&timeout_s=60", "")
 	if !strings.Contains(answer, `"status":"ended"`) {
 		t.Fatalf("not ended: %s", answer)
 	}
 	return answer
+}
+
+// callID is that of a call's JSON.
+func callID(call string) string {
+	_, after, _ := strings.Cut(call, `"id":"`)
+	id, _, _ := strings.Cut(after, `"`)
+	return id
 }
