@@ -15,7 +15,7 @@ type tongues struct {
 }
 
 // accept takes the answer of one side. A rep's phone that takes nothing we can
-// speak is asked for G.711 at once: it must hear the prompt.
+// speak, but Opus, is asked for G.711 at once: it must hear the prompt.
 func (c *call) accept(ctx context.Context, side Side, leg AnsweredLeg, sound *media.Stream) error {
 	if err := sound.Accept(leg.Answer()); err != nil {
 		return err
@@ -34,9 +34,9 @@ func (c *call) accept(ctx context.Context, side Side, leg AnsweredLeg, sound *me
 // retunes is how often the legs of one call are asked to change at most.
 const retunes = 8
 
-// keepCodec keeps both legs in one codec where one of them speaks what can only
-// be passed on, until ctx ends. Where a far end has none in common with the other
-// any more, the call is over.
+// keepCodec keeps both legs in one codec where one of them speaks a wide one, until
+// ctx ends. Where one speaks what can only be passed on, and the other does not take
+// that, the call is over.
 func (c *call) keepCodec(ctx context.Context) {
 	for range retunes {
 		if err := c.retune(ctx); err != nil && ctx.Err() == nil {
@@ -86,14 +86,19 @@ func (c *call) retune(ctx context.Context) error {
 	return c.plain(ctx)
 }
 
-// plain asks the legs that speak a wide codec for G.711.
+// plain asks the legs that speak a wide codec for G.711. One that goes on in G.722
+// is understood all the same.
 func (c *call) plain(ctx context.Context) error {
 	for side, sound := range map[Side]*media.Stream{Rep: c.rep, Prospect: c.prospect} {
-		if spoken, _ := sound.Codec(); spoken.Wide() {
-			law, _ := sound.Law()
-			if err := c.change(ctx, side, law); err != nil {
-				return err
-			}
+		spoken, _ := sound.Codec()
+		law, _ := sound.Law()
+		if !spoken.Wide() || spoken == law {
+			continue
+		}
+		if err := c.change(ctx, side, law); err != nil && spoken.Opaque() {
+			return err
+		} else if err != nil {
+			c.log.Info("bridge: stays in G.722", "side", side, "err", err)
 		}
 	}
 	return nil

@@ -13,7 +13,7 @@ import (
 // answering is what a phone answers that takes these, the first of which it speaks.
 func answering(host, formats string) string {
 	return "v=0\r\no=- 1 1 IN IP4 " + host + "\r\ns=-\r\nc=IN IP4 " + host + "\r\nt=0 0\r\nm=audio 4000 RTP/AVP " + formats +
-		" 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+		" 101\r\na=rtpmap:101 telephone-event/8000\r\na=rtpmap:107 opus/48000/2\r\n"
 }
 
 // again is a phone that answers a later offer so, if that begins with first.
@@ -26,12 +26,12 @@ func again(host, first, formats string) func(string) ([]byte, error) {
 	}
 }
 
-// wide lets both trunks have G.722 before G.711.
-func (w *world) wide() {
+// wide lets both trunks have a codec before G.711.
+func (w *world) wide(codec media.Codec) {
 	route := w.b.Route
 	w.b.Route = func(side Side, number string) []Route {
 		all := route(side, number)
-		all[0].Media.Codecs = []media.Codec{media.G722, media.PCMU, media.PCMA}
+		all[0].Media.Codecs = []media.Codec{codec, media.PCMU, media.PCMA}
 		return all
 	}
 }
@@ -80,13 +80,14 @@ func TestLegsAgreeOnAWideCodec(t *testing.T) {
 		"both":                                 {"0 9", "9 0", again(repHost, "9", "9 0"), nil, "9 0 8", "G722", "G722", [2]int{1, 0}},
 		"the rep's phone knows none":           {"0", "0", nil, nil, "0 8", "PCMU", "PCMU", [2]int{}},
 		"the prospect's network knows none":    {"0 9", "0", nil, nil, "9 0 8", "PCMU", "PCMU", [2]int{}},
-		"the rep's phone does not change":      {"0 9", "9", nil, again(prospectHost, "0", "0"), "9 0 8", "PCMU", "PCMU", [2]int{1, 1}},
+		"the rep's phone does not change":      {"0 9", "9", nil, nil, "9 0 8", "PCMU", "G722", [2]int{1, 0}},
 		"the rep's phone says yes, and speaks": {"0 9", "9 0", again(repHost, "9", "0 9"), again(prospectHost, "0", "0"), "9 0 8", "PCMU", "PCMU", [2]int{1, 1}},
-		"the rep's phone answers wide only":    {"9", "0", again(repHost, "0", "0"), nil, "0 8", "PCMU", "PCMU", [2]int{1, 0}},
+		"the rep's phone answers wide only":    {"9", "0", nil, nil, "9 0 8", "G722", "PCMU", [2]int{}},
+		"the prospect's goes on in G.722":      {"0 9", "9 0", again(repHost, "8", "8"), nil, "9 0 8", "PCMU", "G722", [2]int{1, 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(w *world) {
-				w.wide()
+				w.wide(media.G722)
 				rep, prospect := w.far[repNumber], w.far[prospectNumber]
 				rep.answer, rep.again = answering(repHost, tt.rep), tt.repAgain
 				prospect.answer, prospect.again = answering(prospectHost, tt.prospect), tt.laterAgain
@@ -111,7 +112,7 @@ func TestLegsAgreeOnAWideCodec(t *testing.T) {
 // with it.
 func TestTransferToAPhoneWithout(t *testing.T) {
 	inBubble(t, func(w *world) {
-		w.wide()
+		w.wide(media.G722)
 		rep, prospect := w.far[repNumber], w.far[prospectNumber]
 		rep.answer, prospect.answer = answering(repHost, "0 9"), answering(prospectHost, "9 0")
 		rep.again = func(offer string) ([]byte, error) {
@@ -140,16 +141,16 @@ func TestTransferToAPhoneWithout(t *testing.T) {
 func TestNothingInCommon(t *testing.T) {
 	t.Run("the rep's phone has nothing to hear the prompt in", func(t *testing.T) {
 		inBubble(t, func(w *world) {
-			w.wide()
-			w.far[repNumber].answer = answering(repHost, "9")
+			w.wide(media.Opus)
+			w.far[repNumber].answer = answering(repHost, "107")
 			w.start()
 			w.wantEnd(Failed, ReasonRepMedia, ByCarrier)
 		})
 	})
 	t.Run("neither changes", func(t *testing.T) {
 		inBubble(t, func(w *world) {
-			w.wide()
-			w.far[repNumber].answer, w.far[prospectNumber].answer = answering(repHost, "0 9"), answering(prospectHost, "9")
+			w.wide(media.Opus)
+			w.far[repNumber].answer, w.far[prospectNumber].answer = answering(repHost, "0 107"), answering(prospectHost, "107")
 			w.start()
 			w.until(CallRepAnswered)
 			w.press('1')
@@ -162,7 +163,7 @@ func TestNothingInCommon(t *testing.T) {
 // TestAskedToChangeWhileItEnds: the call does not wait for an answer.
 func TestAskedToChangeWhileItEnds(t *testing.T) {
 	inBubble(t, func(w *world) {
-		w.wide()
+		w.wide(media.G722)
 		w.far[repNumber].answer, w.far[prospectNumber].answer = answering(repHost, "0 9"), answering(prospectHost, "9 0")
 		w.far[repNumber].again = func(string) ([]byte, error) {
 			<-time.After(2 * time.Second)

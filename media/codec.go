@@ -5,8 +5,9 @@ package media
 type Codec uint8
 
 // The codecs there are. G.711 is made and read here: clips are played in it, keys
-// heard in it, one law turned into the other. The wide ones only pass, octet for
-// octet, between two legs that both take them.
+// heard in it, one law turned into the other. The wide ones pass, octet for octet,
+// between two legs that both take them; where only one does, G.722 is turned into
+// G.711 and back, with the sound that G.711 has.
 const (
 	PCMU Codec = 0
 	PCMA Codec = 8
@@ -29,8 +30,11 @@ func (c Codec) String() string {
 	return "PCMU"
 }
 
-// Wide reports whether a codec only passes.
+// Wide reports whether a codec has more than telephone sound.
 func (c Codec) Wide() bool { return c == G722 || c == Opus }
+
+// Opaque reports whether a codec only passes.
+func (c Codec) Opaque() bool { return c == Opus }
 
 // wideRate is Opus's clock, whatever its bandwidth (RFC 7587 §4.1).
 const wideRate = 48000

@@ -165,7 +165,7 @@ func (s *Stream) unfit(peer *Stream, h *header) string {
 		return fallTranscoding
 	case s.in.cipher != nil, peer.cipher != nil:
 		return fallSRTP
-	case !what.codec.Wide() && (s.in.network != nil || s.wantsTones.Load() || s.side.InBand && peer.wantsTones.Load() || s.in.toneOnly && peer.theirs.event != 0):
+	case !what.codec.Opaque() && (s.in.network != nil || s.wantsTones.Load() || s.side.InBand && peer.wantsTones.Load() || s.in.toneOnly && peer.theirs.event != 0):
 		return fallInBand
 	case h.size != rtpHeader:
 		return fallHeaders

@@ -80,10 +80,11 @@ var happenings = map[string]func(e *end, random *rand.Rand){
 		e.listen()
 		e.reoffer()
 	},
-	"one law":  speaking(PCMA, PCMA),
-	"two laws": speaking(PCMU, PCMA),
-	"G.722":    speaking(G722, G722),
-	"Opus":     speaking(Opus, Opus),
+	"one law":           speaking(PCMA, PCMA),
+	"G.722 meets G.711": speaking(G722, PCMA),
+	"two laws":          speaking(PCMU, PCMA),
+	"G.722":             speaking(G722, G722),
+	"Opus":              speaking(Opus, Opus),
 	"SRTP": func(e *end, random *rand.Rand) {
 		if e.master == nil || random.IntN(2) == 0 {
 			e.master = binary.BigEndian.AppendUint64(make([]byte, 22), random.Uint64())
@@ -97,7 +98,7 @@ var happenings = map[string]func(e *end, random *rand.Rand){
 		}
 	},
 	"prompt": func(e *end, random *rand.Rand) {
-		if e.codec.Wide() {
+		if e.codec.Opaque() {
 			return // which has none
 		}
 		if err := e.stream.Say(e.t.Context(), Chirp()); err != nil {

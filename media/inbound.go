@@ -58,6 +58,7 @@ type inbound struct {
 	keys    *dtmf.Receiver
 	presses []dtmf.Press
 	samples []int16
+	decoder g722 // of what is listened to
 	idle    *time.Timer
 	idling  bool    // it runs
 	down    byte    // the key that is held, 0 = none
@@ -83,6 +84,7 @@ func newInbound(s *Stream) inbound {
 		keys:    dtmf.NewReceiver(dtmf.Config{}),
 		presses: make([]dtmf.Press, 0, 16),
 		samples: make([]int16, 0, maxPacket),
+		decoder: newG722(),
 		last:    time.Now(),
 	}
 	in.expect(numbers{})

@@ -42,10 +42,10 @@ func (m *Machine) Opening() float64 {
 // listen gives sound to who asked for it.
 func (in *inbound) listen(now time.Time, ts uint32, codec Codec, payload []byte) {
 	keys := in.needsTones(in.s.peer.Load())
-	if !keys && in.machine == nil && in.network == nil {
+	if codec.Opaque() || !keys && in.machine == nil && in.network == nil {
 		return
 	}
-	in.samples = codec.Decode(in.samples[:0], payload)
+	in.samples = in.decoder.decode(in.samples[:0], codec, payload)
 	if keys {
 		if until := in.s.echoesTo.Load(); until > now.UnixNano() {
 			in.keys.Deafen(time.Unix(0, until))

@@ -119,5 +119,5 @@ func (s *Stream) frame(p *player, samples []int16) {
 		return
 	}
 	seq, ts, marker := s.use(sampleRate).own(now)
-	s.send(s.law.encode(s.begin(uint8(s.law), seq, ts, marker), samples))
+	s.send(s.coder.encode(s.begin(uint8(s.law), seq, ts, marker), s.law, samples))
 }

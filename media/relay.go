@@ -151,10 +151,9 @@ func (s *Stream) hear(now time.Time, h *header, b []byte, what content) {
 	case what.kind.ofKeys():
 		s.key(now, h, b, what.kind)
 		return
-	case what.kind == sound && what.codec.Wide():
-		in.sounded, in.tally.Wide = true, true // as far as anybody here can tell
 	case what.kind == sound:
-		in.sounded = in.sounded || !what.codec.silent(payload)
+		in.sounded = in.sounded || what.codec.Wide() || !what.codec.silent(payload) // as far as anybody here can tell
+		in.tally.Wide = in.tally.Wide || what.codec.Wide()
 		in.listen(now, h.ts, what.codec, payload)
 	}
 	s.pass(now, h, b, what)
@@ -242,7 +241,7 @@ func (s *Stream) forward(now time.Time, h *header, b []byte, what content, aside
 	s.send(b)
 }
 
-// forwardTranscoded sends sound of the other law. A packet longer than the far
+// forwardTranscoded sends sound of another codec. A packet longer than the far
 // end takes goes out in several; one that came late has no room for that.
 func (s *Stream) forwardTranscoded(now time.Time, from, to Codec, seq uint16, ts uint32, marker bool, payload []byte) {
 	size := len(payload)
@@ -253,7 +252,7 @@ func (s *Stream) forwardTranscoded(now time.Time, from, to Codec, seq uint16, ts
 	}
 	for {
 		n := min(size, len(payload))
-		s.send(from.transcode(s.begin(uint8(to), seq, ts, marker), payload[:n]))
+		s.send(s.transcode(s.begin(uint8(to), seq, ts, marker), from, to, payload[:n]))
 		if payload = payload[n:]; len(payload) == 0 {
 			s.out.sent(now, seq, ts)
 			return
@@ -285,9 +284,9 @@ type passage struct {
 func (s *Stream) becomes(what content) (to passage, ok bool) {
 	switch what.kind {
 	case sound:
-		to.law, ok = s.law, s.speaks
-		if what.codec.Wide() {
-			to.law, ok = what.codec, slices.Contains(s.theirs.codecs, what.codec)
+		to.law, ok = s.law, s.speaks && !what.codec.Opaque()
+		if what.codec.Wide() && slices.Contains(s.theirs.codecs, what.codec) {
+			to.law, ok = what.codec, true
 		}
 		to.pt, to.rate = s.theirs.of(to.law), to.law.rate()
 	case event:

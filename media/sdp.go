@@ -190,9 +190,13 @@ func (r *remote) takes(c Codec) {
 	}
 }
 
-// law is the first G.711 of those it takes: what we can speak to it.
+// law is what we speak to it ourselves: the first G.711 of those it takes, or G.722
+// where there is none.
 func (r *remote) law() (c Codec, ok bool) {
 	i := slices.IndexFunc(r.codecs, func(c Codec) bool { return !c.Wide() })
+	if i < 0 {
+		i = slices.IndexFunc(r.codecs, func(c Codec) bool { return !c.Opaque() })
+	}
 	if i < 0 {
 		return 0, false
 	}

@@ -44,8 +44,8 @@ type Stream struct {
 	mu        sync.Mutex // guards what follows; never taken before inMu
 	agreed    bool       // theirs is set
 	closed    bool
-	speaks    bool    // the far end takes G.711 …
-	law       Codec   // … of this law
+	speaks    bool    // the far end takes what we can make …
+	law       Codec   // … which is this
 	codec     Codec   // what it speaks itself
 	cipher    *cipher // of what we send; nil = in plain
 	playing   *player
@@ -64,6 +64,8 @@ type Stream struct {
 	scratch  []byte
 	aside    pressed // the key that is relayed beside the sound …
 	asideTS  uint32  // … and its timestamp here
+	coder    g722    // of what we send …
+	decoder  g722    // … and of what is turned into that
 	tone     [frameSamples]int16
 	spoken   pressed // the key that is relayed as tones …
 	spokenTo uint16  // … and how far, ticks
@@ -86,6 +88,8 @@ func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint1
 			codecs: lawsFirst(side.Codecs), numbers: ourNumbers(side), sends: true, hears: true,
 		},
 		lines:   [2]line{newLine(sampleRate), newLine(wideRate)},
+		coder:   newG722(),
+		decoder: newG722(),
 		scratch: make([]byte, 0, maxPacket),
 	}
 	s.out = &s.lines[0]

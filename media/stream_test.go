@@ -755,7 +755,7 @@ func pair(t testing.TB, codec Codec) (a, b *Stream, relay func()) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = pool.Close() })
-	side := Side{Address: pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA}, EventPT: 101}
+	side := Side{Address: pool.cfg.Bind, Codecs: []Codec{PCMU, PCMA, G722}, EventPT: 101}
 	if a, b, err = pool.OpenPair(side, side); err != nil {
 		t.Fatal(err)
 	}
@@ -779,7 +779,7 @@ func pair(t testing.TB, codec Codec) (a, b *Stream, relay func()) {
 }
 
 func TestRelayDoesNotAllocate(t *testing.T) {
-	for _, codec := range []Codec{PCMU, PCMA} {
+	for _, codec := range []Codec{PCMU, PCMA, G722} {
 		_, b, relay := pair(t, codec)
 		if n := testing.AllocsPerRun(1000, relay); n != 0 {
 			t.Errorf("PCMU to %v: %v allocations a packet", codec, n)
@@ -809,7 +809,7 @@ func TestReportsDoNotAllocate(t *testing.T) {
 }
 
 func BenchmarkRelay(b *testing.B) {
-	for _, codec := range []Codec{PCMU, PCMA} {
+	for _, codec := range []Codec{PCMU, PCMA, G722} {
 		b.Run("PCMU to "+codec.String(), func(b *testing.B) {
 			_, _, relay := pair(b, codec)
 			b.ReportAllocs()

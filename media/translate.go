@@ -87,5 +87,5 @@ func (s *Stream) speakEvent(now time.Time, h *header, payload []byte, rate uint3
 		whole = int(duration)
 	}
 	samples := dtmf.AppendTonePart(s.tone[:0], digit, from, int(duration)-from, whole, keyLevel)
-	s.send(s.law.encode(s.begin(uint8(s.law), seq, ts, marker), samples))
+	s.send(s.coder.encode(s.begin(uint8(s.law), seq, ts, marker), s.law, samples))
 }

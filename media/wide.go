@@ -2,12 +2,13 @@ package media
 
 import "slices"
 
-// A wide codec is never made or read here. A leg offers G.711 first, for its
-// prompts and keys, with the wide ones of its trunk behind. Once it is known what
-// the rep's far end takes, the prospect's leg may offer that in its own order
-// (Match). Where the two then agree on a wide one, the leg that speaks another is
-// asked to change (Renegotiate); what comes in it meanwhile passes already,
-// since an answer allows all that it lists (RFC 3264 §6.1).
+// What a wide codec has more than G.711 is never made or read here. A leg offers
+// G.711 first, for its prompts and keys, with the wide ones of its trunk behind. Once
+// it is known what the rep's far end takes, the prospect's leg may offer that in its
+// own order (Match). Where the two then agree on a wide one, the leg that speaks
+// another is asked to change (Renegotiate); what comes in it meanwhile passes
+// already, since an answer allows all that it lists (RFC 3264 §6.1), and what goes
+// there is turned into G.722, but not into Opus.
 
 // lawsFirst is codecs with G.711 before the others.
 func lawsFirst(codecs []Codec) (sorted []Codec) {
@@ -59,8 +60,9 @@ func (s *Stream) Takes(c Codec) bool {
 	return slices.Contains(s.theirs.codecs, c)
 }
 
-// Law is the G.711 that the leg can be spoken to in, whatever it speaks itself.
-// Where its far end takes none, ok is false, and c the one we would rather have.
+// Law is what the leg can be spoken to in by us, whatever it speaks itself: G.711, or
+// G.722 where its far end takes no other. Where it takes neither, ok is false, and c
+// the one we would rather have.
 func (s *Stream) Law() (c Codec, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -184,12 +184,12 @@ func TestWideCodecsPassUntouched(t *testing.T) {
 	}
 }
 
-// TestWhatTheFarEndDoesNotTakeStaysOut: a wide codec cannot be turned into
-// another, and is left out without a gap.
+// TestWhatTheFarEndDoesNotTakeStaysOut: Opus cannot be turned into another codec,
+// and is left out without a gap.
 func TestWhatTheFarEndDoesNotTakeStaysOut(t *testing.T) {
-	wideWorld(t, []Codec{G722, PCMU}, []string{"0", "9", event8k}, []string{"0", event8k}, func(w *world) {
+	wideWorld(t, []Codec{Opus, PCMU}, []string{"0", opus96, event8k}, []string{"0", event8k}, func(w *world) {
 		w.ana.talk(5, 0x21)
-		w.ana.speak(5, 9, G722)
+		w.ana.speak(5, 96, Opus)
 		w.ana.talk(5, 0x21)
 		heard := w.jane.heard()
 		if len(heard) != 10 {
