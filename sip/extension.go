@@ -39,10 +39,15 @@ func (l *Leg) supported() string {
 	return strings.Join(slices.DeleteFunc(splitList(understood), func(tag string) bool { return !l.offers(tag) }), ", ")
 }
 
-// addSupported says in a request of ours what we understand.
-func (l *Leg) addSupported(req *sipmsg.Request) {
+// addAbilities says in a request of ours what we can and understand, and what timer
+// we want.
+func (l *Leg) addAbilities(req *sipmsg.Request) {
+	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
 	if tags := l.supported(); tags != "" {
 		req.AppendHeader(sipmsg.NewHeader("Supported", tags))
+	}
+	for _, h := range l.timerHeaders() {
+		req.AppendHeader(h)
 	}
 }
 

@@ -69,19 +69,12 @@ func (l *Leg) newInvite(seq uint32) *sipmsg.Request {
 	for _, h := range l.t.callerHeaders(l.inv) {
 		req.AppendHeader(h)
 	}
-	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
-	l.addSupported(req)
+	l.addAbilities(req)
 	if l.requires100rel() {
 		req.AppendHeader(sipmsg.NewHeader("Require", "100rel"))
 	}
-	for _, h := range l.timerHeaders() {
-		req.AppendHeader(h)
-	}
 	req.AppendHeader(sipmsg.NewHeader("User-Agent", l.e.cfg.UserAgent))
-	if len(l.inv.Offer) > 0 {
-		req.AppendHeader(sipmsg.NewHeader("Content-Type", sdpType))
-	}
-	req.SetBody(l.inv.Offer)
+	withSDP(req, l.inv.Offer)
 	l.local = l.inv.Offer
 	return req
 }

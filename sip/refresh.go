@@ -56,6 +56,16 @@ func (l *Leg) Reoffer(ctx context.Context, offer []byte) ([]byte, error) {
 	}
 }
 
+// newRefresh begins a re-INVITE or UPDATE, which says anew what we are and can (RFC
+// 3261 §12.2.1.1, RFC 4028 §7.4).
+func (l *Leg) newRefresh(method sipmsg.RequestMethod) *sipmsg.Request {
+	l.s.LocalSeq++
+	l.relocate()
+	req := l.s.within(&l.main.Dialog, method, l.s.LocalSeq)
+	l.addAbilities(req)
+	return req
+}
+
 // relocate has Contact and Via name the connection that there is now, where that is
 // the only way to us: a target refresh (RFC 3261 §12.2.1.1) tells the far end.
 func (l *Leg) relocate() {
@@ -81,16 +91,8 @@ func (l *Leg) sendReoffer(r *reoffer) {
 		l.endReoffer(r, reofferResult{err: &Error{Code: sipmsg.StatusRequestPending, Text: "Request Pending"}})
 		return
 	}
-	l.s.LocalSeq++
-	l.relocate()
-	req := l.s.within(&l.main.Dialog, sipmsg.INVITE, l.s.LocalSeq)
-	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
-	l.addSupported(req)
-	for _, h := range l.timerHeaders() {
-		req.AppendHeader(h)
-	}
-	req.AppendHeader(sipmsg.NewHeader("Content-Type", sdpType))
-	req.SetBody(r.offer)
+	req := l.newRefresh(sipmsg.INVITE)
+	withSDP(req, r.offer)
 	l.authorise(req)
 	a := &attempt{req: req, reoffer: r}
 	l.attempts[branchOf(req)] = a

@@ -112,15 +112,15 @@ func (l *Leg) capabilities() []sipmsg.Header {
 	return all
 }
 
-// withSDP gives a message a session description.
+// withSDP gives a message a session description, nil = none.
 func withSDP(msg interface {
 	AppendHeader(sipmsg.Header)
 	SetBody([]byte)
 }, sdp []byte) {
 	if len(sdp) > 0 {
 		msg.AppendHeader(sipmsg.NewHeader("Content-Type", sdpType))
-		msg.SetBody(sdp)
 	}
+	msg.SetBody(sdp)
 }
 
 // publishDialog writes a refreshed target down where Snapshot shows it.

@@ -205,15 +205,8 @@ func (l *Leg) refreshLater(c *countdown) {
 }
 
 func (l *Leg) refreshByUpdate(c *countdown) {
-	l.s.LocalSeq++
-	l.relocate()
-	req := l.s.within(&l.main.Dialog, sipmsg.UPDATE, l.s.LocalSeq)
-	req.AppendHeader(sipmsg.NewHeader("Allow", allow))
-	l.addSupported(req)
-	for _, h := range l.timerHeaders() {
-		req.AppendHeader(h)
-	}
-	req.SetBody(nil)
+	req := l.newRefresh(sipmsg.UPDATE)
+	withSDP(req, nil)
 	l.authorise(req)
 	var res *sipmsg.Response
 	var err error
