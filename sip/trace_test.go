@@ -105,11 +105,23 @@ func TestRedact(t *testing.T) {
 		{"proxy-authorization:Digest response=0123,nc=1\r\n", "proxy-authorization:Digest response=***,nc=1\r\n"},
 		{"Authorization: Basic Zm9vOmJhcg==\r\nX: y", "Authorization: Basic ***\r\nX: y"},
 		{"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20\r\n", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:***|2^20\r\n"},
+		{"a=CRYPTO:1 AES_CM_128_HMAC_SHA1_80 INLINE:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj|2^20\r\n", "a=CRYPTO:1 AES_CM_128_HMAC_SHA1_80 INLINE:***|2^20\r\n"},
+		{"A: b\r\nPROXY-AUTHORIZATION: Digest response=\"0123\"\r\n\r\nv=0\r\na=x inline:k3y\r\n", "A: b\r\nPROXY-AUTHORIZATION: Digest response=\"***\"\r\n\r\nv=0\r\na=x inline:***\r\n"},
 		{"WWW-Authenticate: Digest realm=\"r\"\r\n", "WWW-Authenticate: Digest realm=\"r\"\r\n"},
 	} {
 		if got := redact([]byte(tt[0])); got != tt[1] {
 			t.Errorf("%q, want %q", got, tt[1])
 		}
+	}
+}
+
+func BenchmarkRedact(b *testing.B) {
+	invite := []byte("INVITE sip:+12062000001@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bK.x\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 2 INVITE\r\n" +
+		"Proxy-Authorization: Digest username=\"bench\", realm=\"carrier\", nonce=\"0123456789abcdef\", uri=\"sip:+12062000001@192.0.2.1\", response=\"0123456789abcdef0123456789abcdef\", algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"f00\"\r\n" +
+		"Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\nSupported: timer, 100rel\r\nContent-Type: application/sdp\r\n\r\nv=0\r\no=- 1 1 IN IP4 192.0.2.2\r\ns=-\r\nc=IN IP4 192.0.2.2\r\nt=0 0\r\nm=audio 10000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n")
+	b.ReportAllocs()
+	for b.Loop() {
+		redact(invite)
 	}
 }
 
