@@ -47,7 +47,7 @@ type Store struct {
 	log    *slog.Logger
 	writes *sql.DB // one connection, which tx has
 	tx     *tx
-	reads  *sql.DB
+	reads  *reader
 
 	release func() error // lets others have the database
 
@@ -113,10 +113,13 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := s.prepare(ctx); err != nil {
 		return errors.Join(fmt.Errorf("store %s: %w", s.cfg.Path, err), s.writes.Close())
 	}
-	if s.reads, err = sql.Open("sqlite", source+pragmas+"&_pragma=query_only(1)"); err != nil {
+	reads, err := sql.Open("sqlite", source+pragmas+"&_pragma=query_only(1)")
+	if err != nil {
 		return errors.Join(fmt.Errorf("store: %w", err), s.writes.Close())
 	}
-	s.reads.SetMaxOpenConns(4)
+	reads.SetMaxOpenConns(readers)
+	reads.SetMaxIdleConns(readers)
+	s.reads = newReader(reads)
 	if s.tx, err = openTx(ctx, s.writes); err != nil {
 		return errors.Join(fmt.Errorf("store: %w", err), s.reads.Close(), s.writes.Close())
 	}

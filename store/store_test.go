@@ -405,6 +405,16 @@ func TestParseURL(t *testing.T) {
 }
 
 // BenchmarkEmit prints what a durable transition costs with many calls at once.
+// BenchmarkListed is one of the rows that are read before a number is dialled.
+func BenchmarkListed(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "tandem.db"))
+	for b.Loop() {
+		if _, _, err := s.Listed(b.Context(), "+12062000001"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkEmit(b *testing.B) {
 	s := open(b, filepath.Join(b.TempDir(), "t.db"))
 	b.SetParallelism(64)
