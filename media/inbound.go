@@ -56,8 +56,6 @@ type inbound struct {
 	// What a plain packet does not touch.
 	s       *Stream
 	keys    *dtmf.Receiver
-	presses []dtmf.Press
-	samples []int16
 	decoder g722 // of what is listened to
 	idle    *time.Timer
 	idling  bool    // it runs
@@ -82,8 +80,6 @@ func newInbound(s *Stream) inbound {
 		latch:   latch{symmetric: s.pool.cfg.Symmetric, from: s.side.From},
 		tally:   tally{rate: sampleRate},
 		keys:    dtmf.NewReceiver(dtmf.Config{}),
-		presses: make([]dtmf.Press, 0, 16),
-		samples: make([]int16, 0, maxPacket),
 		decoder: newG722(),
 		last:    time.Now(),
 	}
@@ -166,7 +162,7 @@ func (in *inbound) checkIdle() {
 	in.s.inMu.Lock()
 	defer in.s.inMu.Unlock()
 	in.idling = false
-	in.report(in.keys.Idle(time.Now(), in.presses[:0]))
+	in.report(in.keys.Idle(time.Now(), nil))
 }
 
 // report tells presses to those who listen, after each look at the keys.

@@ -45,18 +45,19 @@ func (in *inbound) listen(now time.Time, ts uint32, codec Codec, payload []byte)
 	if codec.Opaque() || !keys && in.machine == nil && in.network == nil {
 		return
 	}
-	in.samples = in.decoder.decode(in.samples[:0], codec, payload)
+	var room [maxPacket]int16
+	samples := in.decoder.decode(room[:0], codec, payload)
 	if keys {
 		if until := in.s.echoesTo.Load(); until > now.UnixNano() {
 			in.keys.Deafen(time.Unix(0, until))
 		}
-		in.report(in.keys.Audio(now, ts, in.samples, in.presses[:0]))
+		in.report(in.keys.Audio(now, ts, samples, nil))
 	}
-	if in.machine != nil && in.machine.ear.Audio(in.samples) {
+	if in.machine != nil && in.machine.ear.Audio(samples) {
 		close(in.machine.beep)
 	}
 	if in.network != nil {
-		in.network.listen(ts, in.samples)
+		in.network.listen(ts, samples)
 	}
 }
 

@@ -42,7 +42,7 @@ func (s *Stream) unfold(now time.Time, h *header, b []byte) {
 	for i, old := range blocks[:max(n-1, 0)] {
 		s.in.report(s.in.keys.Event(now, dtmf.EventPacket{
 			PT: old.PT, SSRC: h.ssrc, Seq: h.seq - uint16(n-1-i), Timestamp: old.Timestamp, Payload: old.Payload,
-		}, s.in.presses[:0]))
+		}, nil))
 	}
 	if n > 0 && s.in.types[blocks[n-1].PT].kind == event {
 		h.pt = blocks[n-1].PT

@@ -167,7 +167,7 @@ func (s *Stream) press(now time.Time, h *header, b []byte) {
 	hushed := in.hushed
 	in.report(in.keys.Event(now, dtmf.EventPacket{
 		PT: h.pt, SSRC: h.ssrc, Seq: h.seq, Timestamp: h.ts, Marker: h.marker, Payload: b[h.size:],
-	}, in.presses[:0]))
+	}, nil))
 	in.pressed = pressed{h.ssrc, h.ts, true}
 	if hushed {
 		in.muted = in.pressed

@@ -159,7 +159,7 @@ func (s *Stream) Info(contentType string, body []byte) error {
 	}
 	s.inMu.Lock()
 	defer s.inMu.Unlock()
-	s.in.report(s.in.keys.Info(time.Now(), digit, held, s.in.presses[:0]))
+	s.in.report(s.in.keys.Info(time.Now(), digit, held, nil))
 	return nil
 }
 

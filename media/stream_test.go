@@ -790,6 +790,19 @@ func TestRelayDoesNotAllocate(t *testing.T) {
 	}
 }
 
+func TestListeningForTonesDoesNotAllocate(t *testing.T) {
+	a, _, relay := pair(t, PCMU)
+	a.inMu.Lock()
+	a.side.InBand = true
+	a.in.expect(numbers{})
+	a.inMu.Unlock()
+	_, stop := a.Listen()
+	defer stop()
+	if n := testing.AllocsPerRun(1000, relay); n != 0 || !a.in.needsTones(nil) {
+		t.Errorf("%v allocations a packet; tones are heard: %v", n, a.in.needsTones(nil))
+	}
+}
+
 func TestReportsDoNotAllocate(t *testing.T) {
 	a, b, relay := pair(t, PCMU)
 	relay()
