@@ -57,6 +57,17 @@ func hangsUpAfter(d time.Duration) act {
 	return func(_ *world, c *carrier.Call) { c.Wait(d) } // the end of a script hangs up
 }
 
+// playsBusy opens early media, and plays the busy tone of Britain in it.
+func playsBusy(_ *world, c *carrier.Call) {
+	const hz, half = 400, 375 * time.Millisecond
+	c.Early(hz)
+	for c.Wait(half) {
+		c.Say(0)
+		c.Wait(half)
+		c.Say(hz)
+	}
+}
+
 func stays(_ *world, c *carrier.Call) { <-c.Over() }
 
 // aRep rings for two seconds, answers, listens to the prompt and presses 1.
@@ -136,6 +147,9 @@ var scenarios = []scenario{
 			waits(3*time.Second, answers(carrier.ProspectTone, hangsUpAfter(5*time.Second)))(w, c)
 		},
 		outcome: bridge.Completed, reason: bridge.ReasonCompleted},
+	{name: "busy-tone", title: "The prospect's network says busy by a tone in the early media, and nothing by SIP: the rep hears it, and we CANCEL.",
+		rep: aRep(stays), prospect: playsBusy,
+		outcome: bridge.ProspectBusy, reason: bridge.ReasonProspectBusy},
 	{name: "cancel-crosses-200", title: "The rep leaves while the prospect rings, and the prospect answers at that very moment: the 200 crosses the CANCEL.",
 		rep: aRep(hangsUpAfter(2 * time.Second)),
 		prospect: func(w *world, c *carrier.Call) {

@@ -170,6 +170,9 @@ func (call *Call) Early(hz float64) {
 	}
 }
 
+// Say sounds at hz from now on; 0 is silence.
+func (call *Call) Say(hz float64) { call.sound.say(hz) }
+
 // Answer picks up, and says hz from then on.
 func (call *Call) Answer(hz float64) {
 	sdp := call.open()
