@@ -190,7 +190,7 @@ func verified(ctx context.Context, tx *tx, record *bridge.Record) error {
 		return nil
 	}
 	r, err := scanRep(tx.QueryRowContext(ctx, repColumns+" WHERE id = ?", asked.RepID).Scan)
-	if errors.Is(err, ErrNotFound) || err == nil && r.Number != asked.RepNumber {
+	if errors.Is(err, ErrNotFound) || err == nil && (r.Number != asked.RepNumber || r.Extension != asked.RepExtension) {
 		return nil // the rep has gone, or has another phone by now
 	}
 	if err != nil {

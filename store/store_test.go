@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -381,6 +383,74 @@ func TestKeys(t *testing.T) {
 	keys, err := s.Keys(t.Context())
 	if err != nil || len(keys) != 2 || keys[0].RevokedAt.IsZero() || keys[0].LastUsedAt.IsZero() {
 		t.Errorf("%+v %v", keys, err)
+	}
+}
+
+// TestTheTestedPhoneIsMarked: what was rung is what is verified, and nothing that the
+// rep has set meanwhile.
+func TestTheTestedPhoneIsMarked(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "t.db"))
+	const number = "+14155550199"
+	for _, tt := range []struct {
+		name, number, extension string
+		outcome                 bridge.Outcome
+		marked                  bool
+	}{
+		{"the same", number, "7", bridge.Completed, true},
+		{"another number", "+14155550198", "7", bridge.Completed, false},
+		{"another extension", number, "8", bridge.Completed, false},
+		{"no 1 came", number, "7", bridge.RepNotConfirmed, false},
+	} {
+		rep, err := s.CreateRep(t.Context(), Rep{Name: tt.name, Region: "US", Number: tt.number, Extension: tt.extension})
+		if err != nil {
+			t.Fatal(err)
+		}
+		record := bridge.Record{}
+		for i, e := range []bridge.Event{
+			{Type: bridge.CallQueued, Asked: &bridge.Asked{Kind: bridge.Verification, RepID: rep.ID, RepNumber: number, RepExtension: "7", To: number}},
+			{Type: bridge.CallRepConfirmed},
+			{Type: bridge.CallEnded, Ending: &bridge.Ending{Outcome: tt.outcome}},
+		} {
+			e.ID, e.Call, e.Seq, e.At = bridge.NewID("evt"), record.ID, i+1, time.Now()
+			if i == 0 {
+				e.Call = bridge.NewID("call")
+			}
+			record.Apply(e)
+			if err := s.Emit(t.Context(), record.Clone(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if rep, err = s.Rep(t.Context(), false, rep.ID); err != nil || rep.VerifiedAt.IsZero() == tt.marked {
+			t.Errorf("%s: %v %v", tt.name, rep.VerifiedAt, err)
+		}
+	}
+}
+
+// TestARotatedKeyGoesOnForAWhile: the new one is as the old one was.
+func TestARotatedKeyGoesOnForAWhile(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "t.db"))
+	office := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
+	old, oldPlain, err := s.CreateKey(t.Context(), Key{Name: "crm", Test: true, Scopes: []string{"calls:read"}, CIDRs: office})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, plain, err := s.RotateKey(t.Context(), old.ID, time.Hour)
+	if err != nil || fresh.ID == old.ID || !fresh.Test || fresh.Name != "crm" || !slices.Equal(fresh.Scopes, old.Scopes) || !slices.Equal(fresh.CIDRs, office) || !fresh.ExpiresAt.IsZero() {
+		t.Fatalf("%+v %v", fresh, err)
+	}
+	for _, each := range []string{oldPlain, plain} {
+		if _, err := s.Authenticate(t.Context(), each); err != nil {
+			t.Errorf("meanwhile: %v", err)
+		}
+	}
+	if _, _, err := s.RotateKey(t.Context(), old.ID, -time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Authenticate(t.Context(), oldPlain); !errors.Is(err, ErrExpiredKey) {
+		t.Errorf("afterwards: %v", err)
+	}
+	if _, _, err := s.RotateKey(t.Context(), "none", time.Hour); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
 	}
 }
 
