@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -148,10 +149,16 @@ func (a *answer) encode() ([]byte, error) {
 	return append(body, '\n'), err
 }
 
+// retryAnyway is what Retry-After says where nobody knows better.
+const retryAnyway = 30 * time.Second
+
 // answer makes the answer that a problem is.
 func (p *problem) answer(requestID string) *answer {
 	p.RequestID = requestID
 	header := map[string]string{"Content-Type": "application/problem+json"}
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		p.retryAfter = cmp.Or(p.retryAfter, retryAnyway)
+	}
 	if p.retryAfter > 0 {
 		header["Retry-After"] = strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds())))
 	}

@@ -338,8 +338,10 @@ func (s *Server) changeNumber(rep *store.Rep, w *repPassWrite, who *caller) erro
 		}
 	}
 	if n.E164 != rep.Number || n.Extension != rep.Extension {
-		rep.VerifiedAt = time.Time{}
-		rep.Trusted = who.key != nil && n.E164 != ""
+		rep.VerifiedAt, rep.Trusted = time.Time{}, false
+	}
+	if who.key != nil {
+		rep.Trusted = n.E164 != ""
 	}
 	rep.Number, rep.Display, rep.Extension = n.E164, n.Display, n.Extension
 	return nil

@@ -171,6 +171,15 @@ func TestARepsSessionSeesItsOwn(t *testing.T) {
 	if rep := want(200, "", "GET", "/v1/reps/"+me, ""); rep["pass_through"].(map[string]any)["verified_at"] == nil {
 		t.Errorf("not verified: %v", rep)
 	}
+	// Another extension is another phone; the same number from a key is vouched for.
+	rep = want(200, "", "PATCH", "/v1/reps/"+me, `{"pass_through":{"extension":"7"}}`)
+	if rep["pass_through"].(map[string]any)["verified_at"] != nil {
+		t.Errorf("%v", rep)
+	}
+	want(409, "number_not_verified", "POST", "/v1/calls", call)
+	if _, rep = r.do("PATCH", "/v1/reps/"+me, `{"pass_through":{"number":"+14155550199","extension":"7"}}`); rep["pass_through"].(map[string]any)["trusted"] != true {
+		t.Errorf("%v", rep)
+	}
 	id := want(201, "", "POST", "/v1/calls", call)["id"].(string)
 	_, theirs := r.do("POST", "/v1/calls", `{"rep_id":"`+other+`","to":"+14155550123"}`)
 	if list := want(200, "", "GET", "/v1/calls", ""); len(list["data"].([]any)) != 2 {

@@ -338,6 +338,17 @@ func TestRefusalsOfTheBridgeAreProblems(t *testing.T) {
 	}
 }
 
+// TestWhoMustWaitIsToldHowLong: every 429 and 503 has Retry-After, also where the
+// code that refused did not know.
+func TestWhoMustWaitIsToldHowLong(t *testing.T) {
+	for code, kind := range kinds {
+		after := refuse(code, "why").answer("req_1").header["Retry-After"]
+		if waits := kind.status == 429 || kind.status == 503; waits != (after != "") {
+			t.Errorf("%s: Retry-After %q", code, after)
+		}
+	}
+}
+
 func TestEveryRouteWantsItsScope(t *testing.T) {
 	all := newRig(t, store.Key{Name: "weak", Scopes: []string{"webhooks:manage"}})
 	_, other, err := all.store.CreateKey(t.Context(), store.Key{Name: "weak, too", Scopes: []string{"cdrs:read"}})
