@@ -113,21 +113,38 @@ func TestDigitsOfTheAPI(t *testing.T) {
 	})
 }
 
+// TestPolicyIsAskedAgainBeforeTheProspect: whatever comes to be forbidden while the
+// rep's phone rings is not dialled, and the call says by its code what it was.
 func TestPolicyIsAskedAgainBeforeTheProspect(t *testing.T) {
-	inBubble(t, func(w *world) {
-		policy := &Policy{Region: "GB", Allow: []string{"+44"}}
-		w.b.Policy = func() *Policy { w.mu.Lock(); defer w.mu.Unlock(); return policy }
-		w.start()
-		w.until(CallRepAnswered)
-		w.mu.Lock()
-		policy = &Policy{Region: "GB", Allow: []string{"+44"}, Deny: []string{prospectNumber}}
-		w.mu.Unlock()
-		w.press('1')
-		w.wantEnd(Canceled, Reason(CodeDestinationForbidden), BySystem)
-		if w.dialed(prospectNumber) != 0 {
-			t.Error("the prospect was dialled")
-		}
-	})
+	for code, change := range map[Code]func(p *Policy, m *memory){
+		CodeDestinationForbidden: func(p *Policy, _ *memory) { p.Deny = []string{prospectNumber} },
+		CodeCountry:              func(p *Policy, _ *memory) { p.Countries = []string{"US"} },
+		CodeDoNotCall:            func(_ *Policy, m *memory) { m.listed = map[string]string{prospectNumber: "asked us"} },
+		CodeAttempts:             func(p *Policy, m *memory) { p.Attempts, p.AttemptsWithin, m.attempts = 3, time.Hour, 3 },
+		CodeOutsideWindow:        func(p *Policy, _ *memory) { p.Window = Window{12 * time.Hour, 13 * time.Hour} }, // it is midnight
+		CodeSpendLimit:           func(p *Policy, m *memory) { p.DailySpend, m.spent = map[string]Money{"carrier": 5}, 5 },
+		CodeStoreUnavailable:     func(_ *Policy, m *memory) { m.err = errors.New("disk") },
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			inBubble(t, func(w *world) {
+				policy := &Policy{Region: "GB", Allow: []string{"+44"}, Past: new(memory)}
+				w.b.Policy = func() *Policy { w.mu.Lock(); defer w.mu.Unlock(); return policy }
+				w.start()
+				w.until(CallRepAnswered)
+				w.mu.Lock()
+				changed, past := *policy, new(memory)
+				changed.Past = past
+				change(&changed, past)
+				policy = &changed
+				w.mu.Unlock()
+				w.press('1')
+				w.wantEnd(Canceled, Reason(code), BySystem)
+				if w.dialed(prospectNumber) != 0 {
+					t.Error("the prospect was dialled")
+				}
+			})
+		})
+	}
 }
 
 func TestSilentLegsAreFlagged(t *testing.T) {

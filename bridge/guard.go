@@ -76,7 +76,7 @@ func (p *Policy) prospect(ctx context.Context, number string, now time.Time) *Re
 		return unknown("earlier attempts")
 	}
 	if n >= p.Attempts {
-		return &Refusal{Code: CodeAttempts, Field: "to", Detail: fmt.Sprintf("The number was dialled %d times within %v.", n, p.AttemptsWithin)}
+		return &Refusal{Code: CodeAttempts, Field: "to", Detail: fmt.Sprintf("The number was dialled %d times within %v.", n, p.AttemptsWithin), RetryAfter: p.AttemptsWithin}
 	}
 	return nil
 }

@@ -55,6 +55,13 @@ func TestRefusedNumbers(t *testing.T) {
 		{Request{RepNumber: rep, To: "+19002345678"}, CodeDestinationForbidden, "to"},
 		{Request{RepNumber: "+447012345678", To: rep}, CodeDestinationForbidden, "rep_number"},
 		{Request{RepNumber: rep, To: "+14155550123", CallerID: "+14155550100 x1"}, CodeInvalidNumber, "caller_id"},
+		{Request{RepNumber: rep, To: "411"}, CodeInvalidNumber, "to"}, // short codes
+		{Request{RepNumber: rep, To: "611"}, CodeInvalidNumber, "to"},
+		{Request{RepNumber: rep, To: "+1811"}, CodeInvalidNumber, "to"},
+		{Request{RepNumber: rep, To: "32665"}, CodeInvalidNumber, "to"},
+		{Request{RepNumber: rep, To: "*67"}, CodeInvalidNumber, "to"},
+		{Request{RepNumber: rep, To: "+44 118 118"}, CodeInvalidNumber, "to"},
+		{Request{RepNumber: "411", To: rep}, CodeInvalidNumber, "rep_number"},
 		{Request{RepNumber: rep, To: "911"}, CodeEmergency, "to"},
 		{Request{RepNumber: rep, To: "9-1-1"}, CodeEmergency, "to"},
 		{Request{RepNumber: rep, To: "９１１"}, CodeEmergency, "to"},
