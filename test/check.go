@@ -42,6 +42,7 @@ func (c *Checked) Check() (broken []string) {
 	ended := c.Events[len(c.Events)-1].At
 	for _, d := range append(rep, prospect...) {
 		c.checkFate(d, ended, say)
+		d.checkGrammar(say)
 	}
 	if len(prospect) > 0 {
 		c.checkOrder(rep, prospect[0], say)
