@@ -5,6 +5,7 @@
 //	page/index.html   the page, with its live regions in place before they are filled
 //	page/app.js       puts the parts together
 //	page/api.js       requests, problems, the server's clock
+//	page/session.js   how a rep signs in, and how a session that is over begins anew
 //	page/live.js      the event stream, and polling where it does not hold
 //	page/banner.js    the alert at the top
 //	page/dialer.js    the number, the keys, the switch, Call

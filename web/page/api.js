@@ -14,18 +14,21 @@ let skew = 0 // what the server's clock is ahead of ours, in milliseconds
 // now is the server's time.
 export const now = () => Date.now() + skew
 
+// renewBy says how a session that is over begins anew: how() tells whether it did.
+// What was refused for it is then sent once more.
+let renew = async () => false
+export const renewBy = (how) => { renew = how }
+
+const send = (method, path, body, headers) => fetch(path, {
+  method, headers: body === undefined ? headers : { 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json', ...headers },
+  body: body === undefined ? undefined : JSON.stringify(body), credentials: 'same-origin', cache: 'no-store',
+}).catch(() => { throw new Problem({ code: 'unreachable', detail: text.lost }) })
+
 // request speaks to the control API by the session's cookie, and returns the
 // answer with its ETag.
 export const request = async (method, path, body, headers = {}) => {
-  let res
-  try {
-    res = await fetch(path, {
-      method, headers: body === undefined ? headers : { 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json', ...headers },
-      body: body === undefined ? undefined : JSON.stringify(body), credentials: 'same-origin', cache: 'no-store',
-    })
-  } catch {
-    throw new Problem({ code: 'unreachable', detail: text.lost })
-  }
+  let res = await send(method, path, body, headers)
+  if (res.status === 401 && await renew()) res = await send(method, path, body, headers)
   const date = Date.parse(res.headers.get('Date'))
   if (!Number.isNaN(date) && Math.abs(date - now()) > 2000) skew = date - Date.now()
   const answer = res.status === 204 || res.headers.get('Content-Length') === '0' ? null : await res.json().catch(() => null)

@@ -6,6 +6,7 @@ import { dialer } from './dialer.js'
 import { around } from './frame.js'
 import { live } from './live.js'
 import { recent } from './recent.js'
+import { renewFrom, session } from './session.js'
 import { settings, untested } from './settings.js'
 import { text } from './text.js'
 
@@ -19,25 +20,10 @@ let unfollow = () => {} // ends the stream of events
 const attempt = async (what) => {
   parts.dialer.refuse(null)
   try {
-    return await renewing(what)
+    return await what()
   } catch (problem) {
     if (problem.status === 401) return signedOut()
     parts.dialer.refuse(problem, helpFor(problem))
-  }
-}
-
-// renew begins a session with the token that whoever is around the page has to give.
-let renewal // that is under way
-const renew = () => renewal ??= parent.token().then((token) => token && api.enter(token).then(() => true))
-  .catch(() => false).finally(() => { renewal = null })
-
-// renewing does what needs a session; where that is over, again with a new one.
-const renewing = async (what) => {
-  try {
-    return await what()
-  } catch (problem) {
-    if (problem.status !== 401 || !await renew()) throw problem
-    return what()
   }
 }
 
@@ -61,6 +47,7 @@ const parts = {
   dialer: dialer({ rep: () => rep, call: (to) => place(to), digit: (d) => send(() => api.digits(call.id, d)), toggle: () => attempt(() => parts.settings.toggle()) }),
   settings: settings((now) => { rep = now; paint() }),
   recent: recent(again),
+  session: session(() => start()),
 }
 
 const paint = () => {
@@ -107,16 +94,9 @@ const take = (news) => {
   paint()
 }
 
-const framed = window.parent !== window
-const signInURL = document.querySelector('meta[name="tandem-sign-in"]').content
-
-// nobody shows how to sign in: at the CRM's backend, if there is an address for
-// that, and within another page by a pasted link, for links open in tabs of their own.
+// nobody shows how to sign in, and says so around the page.
 const nobody = () => {
-  say($('sign-in-how'), signInURL ? text.signInThere : framed ? text.signInFrame : text.signInPage)
-  show($('sign-in-go'), Boolean(signInURL))
-  show($('link-form'), framed)
-  show($('sign-in'), true)
+  parts.session.none()
   parent.out()
 }
 
@@ -132,7 +112,7 @@ const signedOut = () => {
 // refresh reads everything again: at the start, and when news may have been missed.
 const refresh = async () => {
   try {
-    await renewing(parts.settings.reload)
+    await parts.settings.reload()
     const up = rep.active_call_id ?? (call && call.status !== 'ended' ? call.id : null)
     if (up) take(await api.get(up))
   } catch (problem) {
@@ -147,36 +127,11 @@ document.addEventListener('keydown', (e) => {
   say($('status'), text.sure)
 })
 
-const enter = async (token) => {
-  try {
-    await api.enter(token)
-    await start()
-  } catch (problem) {
-    say($('sign-in-bad'), problem.message)
-  }
-}
-
-// A page within another cannot be left for the backend's: that opens beside it, and
-// the link's page gives the token back.
-$('sign-in-go').addEventListener('click', () => {
-  if (!framed) return location.assign(signInURL)
-  const beside = window.open(signInURL, '', 'popup,width=480,height=640')
-  window.addEventListener('message', ({ source, origin, data }) => {
-    if (source !== beside || origin !== location.origin) return
-    beside.close()
-    enter(data.token)
-  })
-})
-$('link-form').addEventListener('submit', (e) => {
-  e.preventDefault()
-  const pasted = $('sign-in-link').value.trim()
-  enter(new URLSearchParams(pasted.split('?')[1]).get('token') ?? pasted)
-})
 window.addEventListener('pagehide', () => { if (call?.status === 'ended') parent.done(call) })
 
 const start = async () => {
   try {
-    await renewing(parts.settings.reload)
+    await parts.settings.reload()
   } catch (problem) {
     if (problem.status === 401) return nobody()
     say($('alert'), problem.message)
@@ -196,7 +151,7 @@ const start = async () => {
 }
 
 const parent = await around({
-  token: enter,
+  token: parts.session.enter,
   dial: async (to, name, metadata) => {
     if (!rep) await start()
     if (!rep) return
@@ -205,4 +160,5 @@ const parent = await around({
   },
   hangup: () => act('hangup'), toggle: () => attempt(() => parts.settings.toggle()),
 })
+renewFrom(parent.token)
 start()
