@@ -7,6 +7,7 @@ import (
 	"errors"
 	"html/template"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,7 +15,6 @@ import (
 	"os"
 	"testing"
 
-	"tandem/cmd/app"
 	"tandem/store"
 )
 
@@ -61,7 +61,9 @@ func newCRM(t *testing.T) *crm {
 	server := &http.Server{Handler: mux}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
-	secure := httptest.NewTLSServer(mux) // browsers know that such an org speaks nothing else
+	secure := httptest.NewUnstartedServer(mux) // by TLS: browsers know that such an org speaks nothing else
+	secure.Config.ErrorLog = log.New(t.Output(), "", 0)
+	secure.StartTLS()
 	t.Cleanup(secure.Close)
 	_, port, err = net.SplitHostPort(secure.Listener.Addr().String())
 	if err != nil {
@@ -72,13 +74,13 @@ func newCRM(t *testing.T) *crm {
 }
 
 // serve gives it the tandem it is to use.
-func (c *crm) serve(t *testing.T, a *app.App, stop func(ctx context.Context) error) {
+func (c *crm) serve(t *testing.T, a *tandem) {
 	t.Helper()
 	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "crm", Scopes: []string{"reps:sessions"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.stop = stop
+	c.stop = a.stop
 	c.tandem, c.key = "http://"+a.HTTP.String(), key
 }
 

@@ -1,7 +1,7 @@
 // Reps of a trunk with two lines that takes one INVITE in four seconds, and of a disk
-// that gets full.
+// that gets full, until the trunk is gone.
 import { appendFileSync, rmSync } from 'node:fs'
-import { call, close, open, state, until } from './browser.mjs'
+import { ADMIN_KEY, base, blank, call, close, open, state, until } from './browser.mjs'
 
 const filler = `${process.env.DISK}/filler`
 const fill = () => {
@@ -37,4 +37,17 @@ await max.locator('#call').click()
 await until(max, '#status', 'is ringing')
 await max.locator('#acts .end').click()
 await until(max, '#status', 'Canceled')
+
+// The wallboard hears of the trunk at once, and the rep when they call.
+const wall = await blank()
+await wall.goto(`${base}/wallboard`)
+await wall.getByLabel('API key').fill(ADMIN_KEY)
+await wall.getByRole('button', { name: 'Show' }).click()
+await until(wall, '#trunks .good', 'up')
+await fetch(process.env.PLUG)
+await until(wall, '#alert', 'Down: simulated')
+await state(wall, '65-wallboard-trunk-down')
+await max.locator('#call').click()
+await until(max, '#alert', /Could not place the call/)
+await state(max, '34-no-trunk')
 await close()

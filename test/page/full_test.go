@@ -2,6 +2,8 @@ package page
 
 import (
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"syscall"
 	"testing"
@@ -9,7 +11,8 @@ import (
 )
 
 // TestWhatCannotBeHad: a line that must be waited for, no line at all, a 1 that
-// nobody presses, and a disk that is full: what the page says of each.
+// nobody presses, a disk that is full, a trunk that is gone: what the page says of
+// each.
 func TestWhatCannotBeHad(t *testing.T) {
 	disk := t.TempDir()
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=4m"); err != nil {
@@ -20,8 +23,10 @@ func TestWhatCannotBeHad(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	a, _ := start(t, world{speed: 1, confirm: 8 * time.Second, channels: 4, cps: 0.25, dir: disk})
-	said := drive(t, a, "full.mjs", "SCREENS="+screens(t), "ORG=http://localhost", "DISK="+disk, "LINKS="+links(t, a, "kim", "lou", "max"))
+	a := start(t, world{speed: 1, confirm: 8 * time.Second, channels: 4, cps: 0.25, keepalive: "options: 2s, fail_after: 1", dir: disk})
+	plug := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { a.unplug() }))
+	defer plug.Close()
+	said := drive(t, a, "full.mjs", "SCREENS="+screens(t), "ORG=http://localhost", "DISK="+disk, "PLUG="+plug.URL, "LINKS="+links(t, a, "kim", "lou", "max"))
 	if err := os.Remove(disk + "/filler"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the disk is still full: %v", err)
 	}

@@ -35,7 +35,7 @@ media: {rtp_ports: 40000-40999}
 call_flow: {confirm: {timeout: %s}}
 numbers: {default_region: US, allow: ["+1202555"]}
 trunks:
-  simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199", "+12025550198"], limits: {channels: %d, cps: %g}}
+  simulated: {host: 127.0.0.1, port: %d, auth: {mode: ip}, caller_ids: ["+12025550199", "+12025550198"], limits: {channels: %d, cps: %g}, keepalive: {%s}}
 http: {listen: "127.0.0.1:0", frame_ancestors: %s, sign_in_url: "%s"}
 metrics: {listen: ""}
 store: {url: "sqlite://%s"}
@@ -49,11 +49,18 @@ type world struct {
 	confirm   time.Duration // for the rep's 1; 0 = as long as anybody looks
 	channels  int           // of the trunk; 0 = no limit
 	cps       float64       // INVITEs a second; 0 = no limit
+	keepalive string        // how the trunk is watched; "" = as usual
 	dir       string        // of the store; "" = any
 }
 
-// start makes a tandem with a simulated trunk. stop has it drain first.
-func start(t testing.TB, w world) (a *app.App, stop func(ctx context.Context) error) {
+// tandem is one that runs. stop has it drain first; unplug ends its simulated trunk.
+type tandem struct {
+	*app.App
+	stop   func(ctx context.Context) error
+	unplug func()
+}
+
+func start(t testing.TB, w world) *tandem {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -65,23 +72,24 @@ func start(t testing.TB, w world) (a *app.App, stop func(ctx context.Context) er
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = trunk.Close() })
+	unplug := sync.OnceFunc(func() { _ = trunk.Close() })
+	t.Cleanup(unplug)
 	dir, confirm := cmp.Or(w.dir, t.TempDir()), cmp.Or(w.confirm, 90*time.Second)
 	ancestors, err := json.Marshal(append([]string{}, w.ancestors...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Appendf(nil, settings, confirm, trunk.Addr().Port(), w.channels, w.cps, ancestors, w.signIn, filepath.Join(dir, "t.db"))
+	text := fmt.Appendf(nil, settings, confirm, trunk.Addr().Port(), w.channels, w.cps, w.keepalive, ancestors, w.signIn, filepath.Join(dir, "t.db"))
 	cfg, problems := config.Read("the test's configuration", text, nil)
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
 	}
-	a, err = app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	a, err := app.Start(t.Context(), cfg, app.RealWire(cfg.Media.DSCP), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	stop = func(ctx context.Context) (err error) {
+	stop := func(ctx context.Context) (err error) {
 		once.Do(func() { err = a.Stop(ctx) })
 		return err
 	}
@@ -92,7 +100,7 @@ func start(t testing.TB, w world) (a *app.App, stop func(ctx context.Context) er
 			t.Error(err)
 		}
 	})
-	return a, stop
+	return &tandem{a, stop, unplug}
 }
 
 // script is the simulated trunk's. A number's last two digits say what it does, as
@@ -121,7 +129,7 @@ var phones = map[string]int{
 }
 
 // links signs reps in.
-func links(t testing.TB, a *app.App, names ...string) string {
+func links(t testing.TB, a *tandem, names ...string) string {
 	t.Helper()
 	all := make(map[string]string)
 	for i, name := range names {
@@ -152,7 +160,7 @@ func links(t testing.TB, a *app.App, names ...string) string {
 }
 
 // drive runs a script of this folder against a tandem, and returns what it says.
-func drive(t testing.TB, a *app.App, script string, env ...string) string {
+func drive(t testing.TB, a *tandem, script string, env ...string) string {
 	t.Helper()
 	_, key, err := a.Store.CreateKey(t.Context(), store.Key{Name: "test", Scopes: []string{"admin"}})
 	if err != nil {
@@ -186,20 +194,36 @@ func node(t testing.TB, script string, env ...string) string {
 	return string(out)
 }
 
-// screens is where pictures are kept.
+// kept is where pictures are for whoever wants to see the page.
+const kept = "../e2e/screens"
+
+// screens is where the test leaves its pictures. Each must be among those that are
+// kept.
 func screens(t *testing.T) string {
 	if *update {
-		return "../e2e/screens"
+		return kept
 	}
-	return t.TempDir()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		taken, err := filepath.Glob(filepath.Join(dir, "*.png"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, picture := range taken {
+			if _, err := os.Stat(filepath.Join(kept, filepath.Base(picture))); err != nil && !t.Failed() {
+				t.Errorf("%v: go test ./test/page -update, and look at it", err)
+			}
+		}
+	})
+	return dir
 }
 
 // TestEveryStateOfThePage: what a rep sees, as a browser shows it, and as
 // somebody who cannot see it is told.
 func TestEveryStateOfThePage(t *testing.T) {
 	crm := newCRM(t)
-	a, stop := start(t, world{speed: 1, ancestors: []string{crm.origin, crm.org}, signIn: crm.origin + "/sign-in"})
-	crm.serve(t, a, stop)
+	a := start(t, world{speed: 1, ancestors: []string{crm.origin, crm.org}, signIn: crm.origin + "/sign-in"})
+	crm.serve(t, a)
 	t.Log(drive(t, a, "drive.mjs", "CRM="+crm.origin, "ORG="+crm.org, "SCREENS="+screens(t), "STORY="+*story,
 		"LINKS="+links(t, a, "ana", "ben", "dan", "dark", "dee", "din", "dot", "eva", "hal", "large", "long", "mia", "narrow", "ned", "net", "rob", "sal", "tom")))
 }
@@ -207,9 +231,9 @@ func TestEveryStateOfThePage(t *testing.T) {
 // BenchmarkPage prints what the page weighs, when it is first painted, and how
 // long after an event the alert says it.
 func BenchmarkPage(b *testing.B) {
-	a, _ := start(b, world{speed: 4, ancestors: []string{"http://localhost:1"}})
+	a := start(b, world{speed: 4, ancestors: []string{"http://localhost:1"}})
 	var measured struct {
-		Weight          int
+		Weight, Sent    int
 		Paint, P50, P95 float64
 	}
 	said := drive(b, a, "bench.mjs", "CALLS=20", "LINKS="+links(b, a, "bob"))
@@ -217,6 +241,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Fatalf("%v: %s", err, said)
 	}
 	b.ReportMetric(float64(measured.Weight), "octets")
+	b.ReportMetric(float64(measured.Sent), "octets-sent")
 	b.ReportMetric(measured.Paint, "paint-ms")
 	b.ReportMetric(measured.P50, "event-to-alert-p50-ms")
 	b.ReportMetric(measured.P95, "event-to-alert-p95-ms")

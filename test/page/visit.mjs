@@ -20,6 +20,7 @@ await dialer.getByRole('button', { name: 'Call', exact: true }).click()
 await until(page, '#screen', 'Tandem is calling you')
 await page.getByRole('button', { name: 'Answer' }).click()
 await until(dialer, '#status', 'Press 1 on your phone')
+await until(page, '[aria-current="step"]', 'Press 1 on it.')
 await page.getByLabel('Hear the call here').check()
 const heard = async (what) => {
   await page.evaluate(() => { window.played = { seconds: 0, peak: 0 } })

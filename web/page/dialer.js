@@ -70,7 +70,7 @@ export const dialer = (act) => {
       show($('off'), why !== '')
       for (const [i, step] of steps.entries()) {
         const stage = up ? stages[call.status] : -1
-        step.toggleAttribute('aria-current', i === stage)
+        step.ariaCurrent = i === stage ? 'step' : null
         if (i > stage) delete step.dataset.is
         else step.dataset.is = i === stage ? 'now' : 'done'
       }

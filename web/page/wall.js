@@ -89,7 +89,7 @@ const past = async () => {
 
 // follow reads the event stream by fetch, for EventSource cannot send a key.
 const follow = async () => {
-  const reader = (await ask('/v1/events?types=call.*', 'text/event-stream')).body.pipeThrough(new TextDecoderStream()).getReader()
+  const reader = (await ask('/v1/events?types=call.*,trunk.*', 'text/event-stream')).body.pipeThrough(new TextDecoderStream()).getReader()
   say($('status'), words.live)
   for (let rest = '';;) {
     const { value, done } = await reader.read()
@@ -99,8 +99,9 @@ const follow = async () => {
     for (const e of events) {
       const data = e.split('\n').find((line) => line.startsWith('data:'))
       if (!data) continue // a heartbeat
-      const call = JSON.parse(data.slice(5)).data
-      if ((calls.get(call.id)?.sequence ?? 0) <= call.sequence) calls.set(call.id, call)
+      const { type, data: call } = JSON.parse(data.slice(5))
+      if (type.startsWith('trunk.')) trunks().catch(() => {}) // asked again in a moment
+      else if ((calls.get(call.id)?.sequence ?? 0) <= call.sequence) calls.set(call.id, call)
     }
     paint()
   }

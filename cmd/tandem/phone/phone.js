@@ -13,7 +13,7 @@ let phone = 'idle'
 let call // its status, as the dialer tells it
 const paint = () => {
   const [step, words] = phone === 'up' && moments[call] || moments[phone]
-  for (const [i, li] of [...$('steps').children].entries()) li.toggleAttribute('aria-current', i === step)
+  for (const [i, li] of [...$('steps').children].entries()) li.ariaCurrent = i === step ? 'step' : null
   $('phone').dataset.state = phone
   $('phone').toggleAttribute('data-asks', step === 2)
   if ($('screen').textContent !== words) $('screen').textContent = words

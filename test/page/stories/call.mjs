@@ -23,6 +23,7 @@ export default async () => {
   await page.keyboard.type('(202) 555-0120')
   await page.keyboard.press('Enter')
   await until(page, '#status', 'Press 1 on your phone')
+  assert.equal(await page.locator('#steps [aria-current="step"]').textContent(), 'You press 1')
   await state(page, '12-press-1')
   await page.locator('#acts').getByRole('button', { name: 'Connect' }).press('Enter')
   await until(page, '#status', /Calling|is ringing…/)

@@ -54,9 +54,9 @@ export default async () => {
   await heard('LOGGED_OUT')
   await until(inside, '#alert', 'sign-in is over')
   await state(page, '55-hubspot-session-over')
-  const beside = page.context().waitForEvent('page')
+  const closed = new Promise((done) => page.context().once('page', (beside) => beside.isClosed() ? done() : beside.once('close', done)))
   await inside.getByRole('button', { name: 'Sign in' }).click()
-  await (await beside).waitForEvent('close')
+  await closed
   await inside.locator('#dialer').waitFor()
   assert.equal(await inside.locator('#to').inputValue(), '+12025550102', 'what was typed is still there')
   await page.context().close()
