@@ -25,6 +25,16 @@ func hold(path string) (release func() error, err error) {
 	return f.Close, nil
 }
 
+// Serving reports whether a tandem serves from the database at path.
+func Serving(path string) bool {
+	f, err := os.Open(path + ".lock")
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	return syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil
+}
+
 // createPrivate makes an empty file that nobody else may read, or says
 // os.ErrExist: numbers of people will be in it. Root makes it for whom the folder
 // belongs to, which is the user that tandem runs as.

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -65,7 +64,7 @@ func printRunbook(words []string, stdout, stderr io.Writer) int {
 // configuration.
 func examineMachine(cfg *config.Config) report {
 	r := report{Subject: "this machine", Ready: true, Notes: firewall(cfg)}
-	for _, look := range []func(*config.Config) finding{fileLimit, udpBuffers, clock, sipPorts, rtpPorts, soundPath, database} {
+	for _, look := range []func(*config.Config) finding{fileLimit, udpBuffers, clock, sipPorts, httpPorts, rtpPorts, soundPath, database} {
 		f := look(cfg)
 		r.Ready = r.Ready && (f.OK || f.warns)
 		r.Findings = append(r.Findings, f)
@@ -82,7 +81,7 @@ func fileLimit(cfg *config.Config) finding {
 		return finding{Step: "files", Code: "unknown", Text: err.Error(), warns: true}
 	}
 	need, carried := app.FilesFor(calls), min(calls, app.CallsWithin(files))
-	f := finding{Step: "files", OK: files >= need, Text: fmt.Sprintf("%d open files are allowed, which carry %d calls; %d are needed for the %d calls of %d-%d", files, carried, need, calls, low, high)}
+	f := finding{Step: "files", OK: files >= need, Text: fmt.Sprintf("%d open files are allowed, which carry %d calls; %d are needed for the %d calls of %d-%d", files, carried, need, calls, low, high), warns: carried > 0}
 	if !f.OK {
 		f.Code, f.Advice = "file_limit", fmt.Sprintf("Raise the limit: LimitNOFILE=%d in the systemd unit, or ulimit -n.", need)
 	}
@@ -132,35 +131,58 @@ func soundPath(cfg *config.Config) finding {
 	return f
 }
 
-// sipPorts: can they be listened at? Of a tandem that serves they cannot.
+// sipPorts: can they be listened at?
 func sipPorts(cfg *config.Config) finding {
 	for _, text := range cfg.SIP.Listen {
 		l, err := config.ParseListener(text)
 		if err == nil {
-			err = listenOnce(l.Network, l.Address)
+			err = listenOnce(l.Network, l.Address.String())
 		}
-		switch {
-		case errors.Is(err, syscall.EADDRINUSE):
-			return finding{Step: "sip", Code: "port_taken", Text: text + " is taken", warns: true,
-				Advice: "If that is not this tandem serving, stop what holds it (ss -lunp), or change sip.listen."}
-		case err != nil:
-			return finding{Step: "sip", Code: "port_refused", Text: fmt.Sprintf("%s: %v", text, err),
-				Advice: "Correct sip.listen: the address must be one of this machine's, and ports below 1024 need CAP_NET_BIND_SERVICE."}
+		if err != nil {
+			return unheard(cfg, "sip", "sip.listen", text, err)
 		}
 	}
 	return finding{Step: "sip", OK: true, Text: strings.Join(cfg.SIP.Listen, ", ") + " can be listened at"}
 }
 
+// httpPorts: likewise.
+func httpPorts(cfg *config.Config) finding {
+	var all []string
+	for _, at := range [][2]string{{"http.listen", cfg.HTTP.Listen}, {"metrics.listen", cfg.Metrics.Listen}} {
+		if at[1] == "" {
+			continue
+		}
+		if err := listenOnce("tcp", at[1]); err != nil {
+			return unheard(cfg, "http", at[0], at[1], err)
+		}
+		all = append(all, at[1])
+	}
+	return finding{Step: "http", OK: true, Text: strings.Join(all, ", ") + " can be listened at"}
+}
+
+// unheard says why an address cannot be listened at. A tandem that serves has its own.
+func unheard(cfg *config.Config, step, key, address string, err error) finding {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return finding{Step: step, Code: "port_refused", Text: fmt.Sprintf("%s: %v", address, err),
+			Advice: "Correct " + key + ": the address must be one of this machine's, and ports below 1024 need CAP_NET_BIND_SERVICE."}
+	}
+	if path, err := store.ParseURL(cfg.Store.URL); err == nil && store.Serving(path) {
+		return finding{Step: step, OK: true, Text: address + " is taken, by the tandem that serves"}
+	}
+	return finding{Step: step, Code: "port_taken", Text: address + " is taken, and no tandem serves from this store",
+		Advice: "Stop what holds it (ss -lnptu shows it), or change " + key + "."}
+}
+
 // listenOnce listens, and stops at once.
-func listenOnce(network string, at netip.AddrPort) error {
+func listenOnce(network, at string) error {
 	if network == "udp" {
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		conn, err := net.ListenPacket("udp", at)
 		if err == nil {
 			err = conn.Close()
 		}
 		return err
 	}
-	l, err := net.Listen("tcp", at.String())
+	l, err := net.Listen("tcp", at)
 	if err == nil {
 		err = l.Close()
 	}
@@ -176,7 +198,7 @@ func rtpPorts(cfg *config.Config) finding {
 	free, all := 0, 0
 	for port := uint32(low) + uint32(low)%2; port <= uint32(high); port += 2 {
 		all++
-		if listenOnce("udp", netip.AddrPortFrom(netip.IPv4Unspecified(), uint16(port))) == nil {
+		if listenOnce("udp", fmt.Sprintf("0.0.0.0:%d", port)) == nil {
 			free++
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"tandem/store"
 )
 
 // registrarless is a trunk on loopback: it knows OPTIONS, and how to refuse an
@@ -187,7 +189,7 @@ func TestCheckConfigOnlineAndDoctor(t *testing.T) {
 			t.Errorf("%+v says not what to change", f)
 		}
 	}
-	if strings.Join(steps, " ") != "files buffers clock sip rtp path store" || len(machine.Notes) != 1 || !strings.Contains(machine.Notes[0], "firewall") {
+	if strings.Join(steps, " ") != "files buffers clock sip http rtp path store" || len(machine.Notes) != 1 || !strings.Contains(machine.Notes[0], "firewall") {
 		t.Errorf("%q, %q", steps, machine.Notes)
 	}
 	if reports[1].Ready || len(reports[1].Ladder) == 0 {
@@ -202,6 +204,44 @@ func TestCheckConfigOnlineAndDoctor(t *testing.T) {
 		if _, code := run(args...); code != 2 {
 			t.Errorf("%v: exit %d", args, code)
 		}
+	}
+}
+
+// TestDoctorOfAPort: what is taken is in the way, unless a tandem that serves has it.
+func TestDoctorOfAPort(t *testing.T) {
+	t.Setenv("TRUNK_TEST_PASSWORD", "secret")
+	file := testConfig(t, 5060)
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer udp.Close()
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	t.Setenv("TANDEM_SIP__LISTEN", "udp://"+udp.LocalAddr().String())
+	t.Setenv("TANDEM_HTTP__LISTEN", "127.0.0.1:0")
+	t.Setenv("TANDEM_METRICS__LISTEN", tcp.Addr().String())
+	doctor := func() (code int, text string) {
+		var out, errs bytes.Buffer
+		code = dispatch([]string{"doctor", "--offline", "--config", file}, nil, &out, &errs)
+		return code, out.String() + errs.String()
+	}
+	code, text := doctor()
+	for _, want := range []string{"FAIL  sip         udp://" + udp.LocalAddr().String() + " is taken", "or change sip.listen", "FAIL  http        " + tcp.Addr().String() + " is taken", "or change metrics.listen", "not ready"} {
+		if code != 1 || !strings.Contains(text, want) {
+			t.Errorf("exit %d, and not %q in\n%s", code, want, text)
+		}
+	}
+	serving, err := store.Open(t.Context(), store.Config{Path: filepath.Join(filepath.Dir(file), "t.db"), Serves: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer serving.Close()
+	if _, text := doctor(); strings.Count(text, "is taken, by the tandem that serves") != 2 {
+		t.Errorf("%s", text)
 	}
 }
 
