@@ -21,14 +21,16 @@ const spreadAll = 1 << 30
 // whether there may be more. An event is kept with its call, so that none is lost;
 // its deliveries follow from it, so that no call waits for many of them.
 func (s *Store) Spread(ctx context.Context) (more bool, err error) {
+	var left bool // not more: where ctx ends first this is still written to
 	err = s.doLater(ctx, func(ctx context.Context, tx *tx) error {
-		more, err = tx.spread(ctx, spreadRows)
+		more, err := tx.spread(ctx, spreadRows)
+		left = more
 		return err
 	})
 	if err != nil {
 		return false, fmt.Errorf("deliveries: %w", err)
 	}
-	return more, nil
+	return left, nil
 }
 
 // spread writes at most room deliveries. The mark moves with them, and past events
