@@ -112,12 +112,14 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, after int64, fil
 	defer cancel()
 	defer context.AfterFunc(s.life, cancel)()
 	out := http.NewResponseController(w)
-	send := func(text string) error {
-		if err := out.SetWriteDeadline(time.Now().Add(slowClient)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return err
-		}
-		if _, err := w.Write([]byte(text)); err != nil {
-			return err
+	send := func(frames ...frame) error {
+		for _, fr := range frames {
+			if err := out.SetWriteDeadline(time.Now().Add(slowClient)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+				return err
+			}
+			if _, err := w.Write(fr.text); err != nil {
+				return err
+			}
 		}
 		return out.Flush()
 	}
@@ -130,8 +132,8 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, after int64, fil
 }
 
 // follow sends every event after one, and those that come.
-func (s *Server) follow(ctx context.Context, after int64, filter store.EventFilter, oneCall bool, send func(string) error) error {
-	if err := send("retry: 2000\n\n"); err != nil {
+func (s *Server) follow(ctx context.Context, after int64, filter store.EventFilter, oneCall bool, send func(...frame) error) error {
+	if err := send(frame{text: []byte("retry: 2000\n\n")}); err != nil {
 		return err
 	}
 	stream, err := s.feed.join(ctx, filter)
@@ -146,8 +148,8 @@ func (s *Server) follow(ctx context.Context, after int64, filter store.EventFilt
 		if err != nil {
 			return err
 		}
-		for _, fr := range frames {
-			if err := send(fr.text); err != nil {
+		if len(frames) > 0 {
+			if err := send(frames...); err != nil {
 				return err
 			}
 		}
@@ -162,7 +164,7 @@ func (s *Server) follow(ctx context.Context, after int64, filter store.EventFilt
 		select {
 		case <-stream.wake:
 		case <-beat.C:
-			if err := send(": still here\n\n"); err != nil {
+			if err := send(frame{text: []byte(": still here\n\n")}); err != nil {
 				return err
 			}
 		case <-ctx.Done():

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -36,7 +37,7 @@ type feed struct {
 type frame struct {
 	seq      int64
 	envelope *store.Envelope
-	text     string
+	text     []byte
 }
 
 // follower is one stream.
@@ -101,11 +102,30 @@ func (f *feed) read(ctx context.Context, after int64) {
 	}
 }
 
+// abreast is how many followers are woken at a time.
+const abreast = 8
+
+// publish puts frames into the ring, and wakes whom they concern, a few at a time: a
+// call that has something to do meanwhile stands behind few of them, however many
+// there are.
 func (f *feed) publish(ctx context.Context, frames []frame) {
+	for i, w := range f.keep(ctx, frames) {
+		select {
+		case w.wake <- struct{}{}:
+		default: // woken already
+		}
+		if i%abreast == abreast-1 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// keep returns whom frames concern.
+func (f *feed) keep(ctx context.Context, frames []frame) (whom []*follower) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ctx.Err() != nil {
-		return // another reader has taken over
+		return nil // another reader has taken over
 	}
 	f.ring = append(f.ring, frames...)
 	f.last = frames[len(frames)-1].seq
@@ -114,16 +134,11 @@ func (f *feed) publish(ctx context.Context, frames []frame) {
 		f.ring = append(make([]frame, 0, feedSize+eventsPage), f.ring[over:]...)
 	}
 	for w := range f.followers {
-		for i := range frames {
-			if w.filter.Takes(frames[i].envelope) {
-				select {
-				case w.wake <- struct{}{}:
-				default: // woken already
-				}
-				break
-			}
+		if slices.ContainsFunc(frames, func(fr frame) bool { return w.filter.Takes(fr.envelope) }) {
+			whom = append(whom, w)
 		}
 	}
+	return whom
 }
 
 // next is what comes after an event, and up to which event all was looked at.
@@ -159,12 +174,12 @@ func (f *feed) next(ctx context.Context, after int64, filter *store.EventFilter)
 }
 
 // eventText is an event in a stream (HTML, Server-sent events §9.2.6).
-func eventText(e Event) string {
+func eventText(e Event) []byte {
 	data, err := json.Marshal(e)
 	if err != nil {
 		panic(fmt.Sprintf("event %d: %v", e.Seq, err)) // our own types: they all have a form
 	}
-	return fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data)
+	return fmt.Appendf(nil, "id: %d\nevent: %s\ndata: %s\n\n", e.Seq, e.Type, data)
 }
 
 // ends reports whether frames hold the end of a call. What else is said of the end

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"testing"
@@ -17,11 +18,14 @@ func gather(t *testing.T, s *Server, after int64, filter store.EventFilter, unti
 	t.Helper()
 	ctx, enough := context.WithCancel(t.Context())
 	defer enough()
-	err := s.follow(ctx, after, filter, false, func(text string) error {
-		var seq int64
-		if n, _ := fmt.Sscanf(text, "id: %d\n", &seq); n == 1 {
-			if got = append(got, seq); seq >= until {
-				enough()
+	err := s.follow(ctx, after, filter, false, func(frames ...frame) error {
+		for _, fr := range frames {
+			var seq int64
+			if n, _ := fmt.Sscanf(string(fr.text), "id: %d\n", &seq); n == 1 {
+				if got = append(got, seq); seq >= until {
+					enough()
+					break
+				}
 			}
 		}
 		return ctx.Err()
@@ -103,5 +107,45 @@ func TestFiltersAgree(t *testing.T) {
 		if !slices.Equal(inStore, inMemory) {
 			t.Errorf("%+v: %v in the store, %v in memory", f, inStore, inMemory)
 		}
+	}
+}
+
+// TestNoCallWaitsForThoseWhoListen: whatever streams and webhooks do, with each of
+// their locks held and their readers stuck, a call's events are kept.
+func TestNoCallWaitsForThoseWhoListen(t *testing.T) {
+	stuck := make(chan struct{})
+	h := newHooked(t, roundTrip(func(*http.Request) (*http.Response, error) { <-stuck; return status(204), nil }))
+	defer h.close()
+	defer close(stuck)
+	for i := range 50 {
+		h.endpoint(fmt.Sprintf("https://crm%d.example.com/", i))
+	}
+	var streams sync.WaitGroup
+	defer streams.Wait()
+	ctx, gone := context.WithCancel(t.Context())
+	defer gone()
+	follows := make(chan struct{})
+	for range 200 {
+		streams.Go(func() {
+			_ = h.server.follow(ctx, 0, store.EventFilter{}, false, func(frames ...frame) error {
+				if frames[0].seq == 0 {
+					follows <- struct{}{}
+					return nil
+				}
+				<-ctx.Done()
+				return ctx.Err()
+			})
+		})
+	}
+	for range 200 {
+		<-follows
+	}
+	h.call()
+	h.server.feed.mu.Lock()
+	defer h.server.feed.mu.Unlock()
+	h.sender.bodies.mu.Lock()
+	defer h.sender.bodies.mu.Unlock()
+	for range 10 {
+		h.call()
 	}
 }
