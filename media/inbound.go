@@ -14,6 +14,9 @@ const (
 	// rateCap is how many packets a second of the far end's are taken: five
 	// times what 10 ms of sound a packet make.
 	rateCap = 500
+	// earRoom is how many presses wait for somebody who does not take them: a
+	// second of keys hit as fast as a finger can.
+	earRoom = 32
 	// noisePT is comfort noise (RFC 3389).
 	noisePT = 13
 )

@@ -3,8 +3,9 @@ package media
 import "encoding/binary"
 
 const (
-	maxPacket = 1500 // octets
-	rtpHeader = 12   // octets of a header without CSRCs and extension
+	maxPacket   = 1500 // octets
+	usualPacket = 640  // octets of 60 ms of G.711, with room to spare
+	rtpHeader   = 12   // octets of a header without CSRCs and extension
 )
 
 // header is what of an RTP header is used (RFC 3550 §5.1).

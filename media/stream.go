@@ -90,7 +90,7 @@ func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint1
 		lines:   [2]line{newLine(sampleRate), newLine(wideRate)},
 		coder:   newG722(),
 		decoder: newG722(),
-		scratch: make([]byte, 0, maxPacket),
+		scratch: make([]byte, 0, usualPacket),
 	}
 	s.out = &s.lines[0]
 	s.keys.mode = side.SRTP
@@ -132,7 +132,7 @@ func (s *Stream) Listen() (presses <-chan dtmf.Press, stop func()) { return s.li
 func (s *Stream) ListenSignals() (presses <-chan dtmf.Press, stop func()) { return s.listen(false) }
 
 func (s *Stream) listen(tones bool) (presses <-chan dtmf.Press, stop func()) {
-	mine := ear{make(chan dtmf.Press, 64), tones}
+	mine := ear{make(chan dtmf.Press, earRoom), tones}
 	s.inMu.Lock()
 	if tones && s.side.InBand {
 		s.ascend(time.Now(), false) // tones are heard here only
