@@ -112,6 +112,11 @@ func TestReferencePageHasAllAndNeedsNothing(t *testing.T) {
 			}
 		}
 	}
+	for _, want := range []string{`<a href="#createCall">`, `<pre>curl -s $TANDEM_URL/v1/calls -u $TANDEM_API_KEY: -d `, "integer, 1 to 200, else 50", "Ignore fields and events that you do not know"} {
+		if !bytes.Contains(page, []byte(want)) {
+			t.Errorf("%s is not on the page", want)
+		}
+	}
 	for code := range kinds {
 		if !bytes.Contains(page, []byte("/errors/"+code+"\"")) {
 			t.Errorf("%s is not on the page", code)

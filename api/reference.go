@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html/template"
@@ -47,7 +48,36 @@ type shownParameter struct {
 type shownResponse struct {
 	Ref         string `json:"$ref"` // of a problem
 	Description string
-	Content     map[string]struct{ Schema shownSchema }
+	Content     map[string]shownContent
+}
+
+type shownContent struct {
+	Schema   shownSchema
+	Examples map[string]struct{ Value any }
+}
+
+// Kinds are the media types that a body or an answer comes in, Shape the schema of
+// all of them.
+func (r shownResponse) Kinds() string {
+	return strings.Join(slices.Sorted(maps.Keys(r.Content)), " or ")
+}
+
+func (r shownResponse) Shape() shownSchema {
+	for _, kind := range slices.Sorted(maps.Keys(r.Content)) {
+		return r.Content[kind].Schema
+	}
+	return shownSchema{}
+}
+
+// Example is a body that can be sent as it is, "" = the document has none.
+func (r shownResponse) Example() string {
+	for _, content := range r.Content {
+		for _, example := range content.Examples {
+			text, _ := json.Marshal(example.Value) // it was read from JSON
+			return string(text)
+		}
+	}
+	return ""
 }
 
 // shownSchema is as much of a schema as a reader needs.
@@ -57,6 +87,10 @@ type shownSchema struct {
 	Enum        []any
 	Const       any
 	Format      string
+	Default     any
+	Minimum     any
+	Maximum     any
+	MaxLength   any `json:"maxLength"`
 	Description string
 	Properties  map[string]shownSchema
 	Required    []string
@@ -104,8 +138,25 @@ func (s shownSchema) Text() string {
 		}
 		text += ": " + strings.Join(values, ", ")
 	}
+	return text + s.limits()
+}
+
+// limits are what a value may be, and what it is where it is not said.
+func (s shownSchema) limits() (text string) {
+	if s.Minimum != nil && s.Maximum != nil {
+		text += fmt.Sprintf(", %v to %v", s.Minimum, s.Maximum)
+	}
+	if s.MaxLength != nil {
+		text += fmt.Sprintf(", at most %v characters", s.MaxLength)
+	}
+	if s.Default != nil {
+		text += fmt.Sprintf(", else %v", s.Default)
+	}
 	return text
 }
+
+// Needs reports whether a field must be there.
+func (s shownSchema) Needs(field string) bool { return slices.Contains(s.Required, field) }
 
 // Fields are the properties, those of a schema it is made of among them.
 func (s shownSchema) Fields() map[string]shownSchema {
@@ -123,19 +174,21 @@ func (s shownSchema) Fields() map[string]shownSchema {
 
 var referencePage = template.Must(template.New("reference").Parse(`<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{{.Info.Title}}</title>
-<style>body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}code{font-size:.95em}h3{margin:1.5rem 0 .2rem}p{margin:.2rem 0}table{border-collapse:collapse;margin:.3rem 0}td{border:1px solid #8884;padding:.1rem .5rem;vertical-align:top}td code{white-space:nowrap}.scope{opacity:.75}</style>
+<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}code,pre{font-size:.95em}pre{white-space:pre-wrap;padding:.5rem .7rem;background:#8882;border-radius:4px}h2{margin-top:2.5rem}h3{margin:2rem 0 .2rem}p{margin:.2rem 0}nav p{margin:.5rem 0}nav a{white-space:nowrap;margin-right:.7rem}table{border-collapse:collapse;margin:.3rem 0}td{border:1px solid #8884;padding:.1rem .5rem;vertical-align:top}td code{white-space:nowrap}.scope{opacity:.75}</style>
 <h1>{{.Info.Title}} {{.Info.Version}}</h1><p>{{.Info.Summary}}</p>
-<p>Every request and answer in full: <a href="/openapi.json">/openapi.json</a>. Send the key as <code>Authorization: Bearer KEY</code>.</p>
+<p>Send an API key with each request, as <code>Authorization: Bearer KEY</code>, or as <code>curl -u KEY:</code>. For programs: <a href="/openapi.json">/openapi.json</a>. Ignore fields and events that you do not know: new ones may come.</p>
+<nav>{{range .Groups}}<p><b>{{.Name}}</b> {{range .Operations}}<a href="#{{.OperationID}}">{{.OperationID}}</a> {{end}}</p>{{end}}<p><b>Objects</b> {{range $name, $_ := .Components.Schemas}}<a href="#{{$name}}">{{$name}}</a> {{end}}</p><p><a href="#problems"><b>Problems</b></a></p></nav>
 {{range .Groups}}<h2>{{.Name}}</h2>{{range .Operations}}
 <h3 id="{{.OperationID}}"><code>{{.Method}} {{.Path}}</code></h3><p>{{.Summary}}</p>{{with .Description}}<p>{{.}}</p>{{end}}<p class="scope">{{.Scope}}</p>
-{{with .Parameters}}<table>{{range .}}<tr><td><code>{{.Name}}</code><td>{{.In}}{{if .Required}}, needed{{end}}<td>{{.Schema.Text}}<td>{{.Description}}{{end}}</table>{{end}}
-{{range $kind, $body := .RequestBody.Content}}<p>Body, <code>{{$kind}}</code>:</p>{{template "schema" $body.Schema}}{{end}}
-{{range $code, $response := .Responses}}<p><code>{{$code}}</code> {{$response.Description}}{{range $kind, $body := $response.Content}}, <code>{{$kind}}</code>{{with $body.Schema.Named}} <a href="#{{.}}">{{.}}</a>{{end}}{{end}}</p>
-{{range $response.Content}}{{if .Schema.Properties}}{{template "schema" .Schema}}{{end}}{{end}}{{end}}
+{{$o := .}}{{with .RequestBody.Example}}<pre>curl -s $TANDEM_URL{{$o.Path}} -u $TANDEM_API_KEY: -d '{{.}}'</pre>{{end}}
+{{with .Parameters}}<table>{{range .}}<tr><td><code>{{.Name}}</code><td>{{.In}}{{if .Required}}, required{{end}}<td>{{with .Schema.Named}}<a href="#{{.}}">{{.}}</a>{{else}}{{.Schema.Text}}{{end}}<td>{{.Description}}{{end}}</table>{{end}}
+{{with .RequestBody.Kinds}}<p>Body, <code>{{.}}</code>:{{with $o.RequestBody.Shape.Named}} <a href="#{{.}}">{{.}}</a>{{end}}</p>{{if not $o.RequestBody.Shape.Named}}{{template "schema" $o.RequestBody.Shape}}{{end}}{{end}}
+{{range $code, $response := .Responses}}<p><code>{{$code}}</code> {{with $response.Shape.Named}}<a href="#{{.}}">{{.}}</a>: {{end}}{{$response.Description}}{{with $response.Kinds}} <span class="scope">({{.}})</span>{{end}}</p>
+{{if $response.Shape.Properties}}{{template "schema" $response.Shape}}{{end}}{{end}}
 {{with .Refusals}}<p>Refused by a <a href="#Problem">Problem</a>:{{range .}} <code>{{.}}</code>{{end}}</p>{{end}}{{end}}{{end}}
 <h2>Objects</h2>{{range $name, $schema := .Components.Schemas}}<h3 id="{{$name}}"><code>{{$name}}</code></h3><p>{{$schema.Description}}</p>{{template "schema" $schema}}{{end}}
-<h2>Problems</h2><dl>{{range .Problems}}<dt><a href="/errors/{{.Code}}"><code>{{.Code}}</code></a> {{.Status}}</dt><dd>{{.Title}}. {{.Help}}</dd>{{end}}</dl></html>
-{{define "schema"}}{{with .Named}}<p><a href="#{{.}}">{{.}}</a></p>{{else}}{{with .Fields}}<table>{{range $name, $field := .}}<tr><td><code>{{$name}}</code><td>{{with $field.Named}}<a href="#{{.}}">{{.}}</a>{{else}}{{$field.Text}}{{end}}<td>{{$field.Description}}{{with $field.Properties}}{{template "schema" $field}}{{end}}{{end}}</table>{{else}}<p>{{$.Text}}</p>{{end}}{{end}}{{end}}`))
+<h2 id="problems">Problems</h2><dl>{{range .Problems}}<dt><a href="/errors/{{.Code}}"><code>{{.Code}}</code></a> {{.Status}}</dt><dd>{{.Title}}. {{.Help}}</dd>{{end}}</dl></html>
+{{define "schema"}}{{$schema := .}}{{with .Named}}<p><a href="#{{.}}">{{.}}</a></p>{{else}}{{with .Fields}}<table>{{range $name, $field := .}}<tr><td><code>{{$name}}</code><td>{{with $field.Named}}<a href="#{{.}}">{{.}}</a>{{else}}{{$field.Text}}{{end}}{{if $schema.Needs $name}}, required{{end}}<td>{{$field.Description}}{{with $field.Properties}}{{template "schema" $field}}{{end}}{{end}}</table>{{else}}<p>{{$.Text}}</p>{{end}}{{end}}{{end}}`))
 
 // reference is GET /docs: the document for people, without anything from elsewhere.
 func (s *Server) reference(w http.ResponseWriter, _ *http.Request, _ *caller) (*answer, error) {
@@ -195,7 +248,7 @@ var renderReference = sync.OnceValues(func() ([]byte, error) {
 			}
 		}
 		slices.SortFunc(g.Operations, func(a, b shownOperation) int {
-			return strings.Compare(a.Path+" "+a.Method, b.Path+" "+b.Method)
+			return cmp.Or(strings.Compare(a.Path, b.Path), slices.Index(inOrder, a.Method)-slices.Index(inOrder, b.Method))
 		})
 		shown.Groups = append(shown.Groups, g)
 	}
@@ -207,6 +260,9 @@ var renderReference = sync.OnceValues(func() ([]byte, error) {
 	err := referencePage.Execute(&page, shown)
 	return page.Bytes(), err
 })
+
+// inOrder is how the methods of a path follow each other: first what makes a thing.
+var inOrder = []string{"POST", "GET", "PATCH", "DELETE"}
 
 // scopeText says who may use an operation.
 func scopeText(security []map[string][]string) string {
