@@ -45,7 +45,8 @@ func (c *caller) by() bridge.By {
 
 // authenticate finds out who sent a request, and whether its route is for them.
 func (s *Server) authenticate(r *http.Request, route *route) (*caller, error) {
-	plain, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, plain, ok := strings.Cut(r.Header.Get("Authorization"), " ")
+	ok = ok && strings.EqualFold(scheme, "Bearer") // RFC 9110 §11.1
 	if user, _, basic := r.BasicAuth(); !ok && basic {
 		plain, ok = user, true
 	}

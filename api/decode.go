@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"regexp"
@@ -53,9 +54,14 @@ func decode(data []byte, v any) *problem {
 	if !utf8.Valid(data) {
 		return refuse("malformed_json", "The body is not UTF-8.")
 	}
+	if len(bytes.TrimSpace(data)) == 0 {
+		return refuse("malformed_json", "The body is empty, and must be a JSON object.")
+	}
 	tokens := json.NewDecoder(bytes.NewReader(data))
 	tokens.UseNumber() // how large it may be is its field's matter
-	if field, err := twice(tokens); err != nil {
+	if field, err := twice(tokens); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return refuse("malformed_json", "The JSON of the body ends before it is whole.")
+	} else if err != nil {
 		return refuse("malformed_json", "The body is not JSON: %s.", err.Error())
 	} else if field != "" {
 		return refuse("malformed_json", "The field %q is there twice.", field)
@@ -72,11 +78,32 @@ func decode(data []byte, v any) *problem {
 		return refuse("validation_failed", "It is a JSON %s and must be %s.", kind, word(wrong.Type.Kind().String())).at(strings.ReplaceAll(wrong.Field, ".", "/"))
 	case err != nil && strings.Contains(err.Error(), "unknown field"):
 		_, field, _ := strings.Cut(err.Error(), `"`)
-		return refuse("validation_failed", "There is no such field.").at(strings.TrimSuffix(field, `"`))
+		field = strings.TrimSuffix(field, `"`)
+		return refuse("validation_failed", "There is no field %q here.", field).at(pathOf(data, field, deepest))
 	case err != nil:
 		return refuse("malformed_json", "The body is not a JSON object.")
 	}
 	return nil
+}
+
+// deepest is how far in a field of any body is.
+const deepest = 2
+
+// pathOf is where the first field with a name is, as a pointer has it.
+func pathOf(data []byte, name string, deep int) string {
+	var object map[string]json.RawMessage
+	if deep == 0 || json.Unmarshal(data, &object) != nil {
+		return ""
+	}
+	if _, here := object[name]; here {
+		return name
+	}
+	for _, field := range slices.Sorted(maps.Keys(object)) {
+		if path := pathOf(object[field], name, deep-1); path != "" {
+			return field + "/" + path
+		}
+	}
+	return ""
 }
 
 // checked is a body that knows what its schema says.

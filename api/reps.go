@@ -194,7 +194,7 @@ func ifMatch(r *http.Request, current int) (int, *problem) {
 			return v, nil
 		}
 	}
-	return 0, refuse("stale_version", "It is at \"%d\" by now.", current)
+	return 0, refuse("stale_version", "It is at version \"%d\" by now.", current)
 }
 
 func repRefusal(err error) error {

@@ -253,7 +253,7 @@ func (s *Server) handle(route route, w http.ResponseWriter, r *http.Request) (a 
 	who.traceparent = r.Header.Get("traceparent")
 	if who.calls = s.Calls; who.test() {
 		if route.scope == "admin" {
-			return nil, refuse("insufficient_scope", "A test key cannot run the server.")
+			return nil, refuse("insufficient_scope", "A test key cannot run the server: this wants a live key with the scope admin.")
 		}
 		if s.TestCalls == nil {
 			return nil, refuse("no_trunk_available", "There is no simulated trunk here.")

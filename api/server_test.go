@@ -267,6 +267,7 @@ func TestBadRequestsNameWhatIsWrong(t *testing.T) {
 		{"POST", "/v1/reps", `{}`, 422, "validation_failed", "#/name"},
 		{"POST", "/v1/reps", `{"name":" "}`, 422, "validation_failed", "#/name"},
 		{"POST", "/v1/reps", `{"name":"Ana","region":"us"}`, 422, "validation_failed", "#/region"},
+		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"numbr":"1"}}`, 422, "validation_failed", "#/pass_through/numbr"},
 		{"POST", "/v1/reps", `{"name":"Ana","external_id":7}`, 422, "validation_failed", "#/external_id"},
 		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"number":7}}`, 422, "validation_failed", "#/pass_through/number"},
 		{"POST", "/v1/reps", `{"name":"Ana","pass_through":{"number":"hello"}}`, 422, "invalid_number", "#/pass_through/number"},
@@ -370,7 +371,7 @@ func TestEveryRouteWantsItsScope(t *testing.T) {
 		if res, body := all.do(route.method, path, smallest, "Authorization", ""); res.StatusCode != 401 || body["code"] != "missing_credentials" {
 			t.Errorf("%s %s without a key: %d", route.method, path, res.StatusCode)
 		}
-		if res, _ := all.do(route.method, path, smallest, "Authorization", "Bearer tdm_live_x"); res.StatusCode != 401 || res.Header.Get("WWW-Authenticate") == "" {
+		if res, _ := all.do(route.method, path, smallest, "Authorization", "bearer tdm_live_x"); res.StatusCode != 401 || res.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s %s with a wrong key: %d", route.method, path, res.StatusCode)
 		}
 	}
