@@ -35,7 +35,7 @@ const authRounds = 2
 // proxy's and a server's, and each once more for a stale nonce, with room to spare.
 const challengeRounds = 6
 
-// realmsLimit bounds the realms of one trunk.
+// realmsLimit bounds the realms of one server.
 const realmsLimit = 4
 
 // authReason is the metric label of an error of challenge.

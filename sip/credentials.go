@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"sync"
 
 	sipmsg "github.com/emiago/sipgo/sip"
@@ -13,8 +14,8 @@ type legAuth struct {
 	auth *authenticator
 }
 
-func newLegAuth(t *trunk) *legAuth {
-	return &legAuth{auth: t.authenticator(t.nonces)}
+func newLegAuth(t *trunk, server netip.AddrPort) *legAuth {
+	return &legAuth{auth: t.authenticator(t.nonces.at(server))}
 }
 
 // challenged reports whether a response asks for credentials (RFC 3261 §22.2, §22.3).

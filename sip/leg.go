@@ -95,7 +95,7 @@ func (e *Endpoint) newLeg(ctx context.Context, t *trunk, inv Invite, s Snapshot)
 		down:     down,
 		done:     make(chan struct{}),
 		exited:   make(chan struct{}),
-		auth:     newLegAuth(t),
+		auth:     newLegAuth(t, s.Hop),
 		attempts: make(map[string]*attempt),
 		forks:    make(map[string]*fork),
 		infoSeen: make(map[uint32]bool),

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 )
@@ -13,13 +14,37 @@ const (
 	enoughMisses = 3
 )
 
-// nonces are what the servers of a trunk have given its calls. A call begins with
+// nonces are what a server of a trunk has given its calls. A call begins with
 // the newest, and need not be challenged; the count of each rises over all calls,
 // and no number of it is used twice (RFC 7616 §3.4).
 type nonces struct {
 	mu     sync.Mutex
 	realms []*givenRealm
 	all    []*nonce // oldest first
+}
+
+// serversKept bounds the servers of a trunk whose nonces are remembered.
+const serversKept = 32
+
+// serverNonces are the nonces of each of a trunk's servers: those of one realm need not
+// know each other's.
+type serverNonces struct {
+	mu     sync.Mutex
+	server map[netip.AddrPort]*nonces
+}
+
+func (s *serverNonces) at(server netip.AddrPort) *nonces {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.server[server]
+	if n == nil {
+		if s.server == nil || len(s.server) == serversKept { // so many have moved away
+			s.server = make(map[netip.AddrPort]*nonces)
+		}
+		n = new(nonces)
+		s.server[server] = n
+	}
+	return n
 }
 
 // space is a realm as one kind of server has it.

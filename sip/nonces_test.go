@@ -136,3 +136,35 @@ func TestNoCountIsUsedTwice(t *testing.T) {
 		over.Wait()
 	})
 }
+
+// The servers of a trunk need not know each other's nonces: each is shown its own.
+func TestEachServerHasItsNonces(t *testing.T) {
+	twoTargets(t, func(w *world, second *peer) {
+		challenge := func(p *peer, nonce string) {
+			inv := p.expect("INVITE")
+			if c := credentialsOf(inv); c != nil {
+				t.Errorf("shown %v before it has given any", c)
+			}
+			p.respond(inv, "407 Proxy Authentication Required", "x", aNonce+nonce)
+			p.expect("ACK")
+		}
+		refuse := func(p *peer, nonce, status string) {
+			inv := p.expect("INVITE")
+			if c := credentialsOf(inv); c["nonce"] != nonce {
+				t.Errorf("shown %v, has given %s", c, nonce)
+			}
+			p.respond(inv, status, "x")
+			p.expect("ACK")
+		}
+		d := w.dial(hasty())
+		challenge(w.peer, `"one"`)
+		refuse(w.peer, "one", "500 Server Internal Error")
+		challenge(second, `"two"`)
+		refuse(second, "two", "486 Busy Here")
+		_ = d.fails()
+		d = w.dial(hasty())
+		refuse(w.peer, "one", "500 Server Internal Error")
+		refuse(second, "two", "486 Busy Here")
+		_ = d.fails()
+	}, func(c *TrunkConfig) { c.Username, c.Password = "acme", "secret" })
+}

@@ -85,9 +85,9 @@ type trunk struct {
 
 	turned func(name string) // it is up, or down, since now
 
-	secured *tls.Config // of TLS connections to it
-	terms   string      // what must be equal for another trunk to share one
-	nonces  *nonces     // that its servers have given to calls
+	secured *tls.Config  // of TLS connections to it
+	terms   string       // what must be equal for another trunk to share one
+	nonces  serverNonces // that its servers have given to calls
 	*pulse
 }
 
@@ -125,7 +125,7 @@ func newTrunk(cfg TrunkConfig, count *Metrics) (*trunk, error) {
 		return nil, fmt.Errorf("trunk %s: %w", cfg.Name, err)
 	}
 	return &trunk{TrunkConfig: cfg, count: count, stop: func() {}, again: make(chan struct{}, 1), look: make(chan struct{}, 1),
-		turned: func(string) {}, nonces: new(nonces), secured: secured, terms: cfg.TLS.terms(secured.ServerName), pulse: &pulse{up: true}}, nil
+		turned: func(string) {}, secured: secured, terms: cfg.TLS.terms(secured.ServerName), pulse: &pulse{up: true}}, nil
 }
 
 // check refuses what would corrupt a message or be silently ignored.
