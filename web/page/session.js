@@ -38,6 +38,8 @@ export const session = (begun) => {
     enter,
     // none shows how to sign in.
     none: () => {
+      $('sign-in-link').value = ''
+      say($('sign-in-bad'), '')
       say($('sign-in-how'), signInURL ? text.signInThere : framed ? text.signInFrame : text.signInPage)
       show($('sign-in-go'), Boolean(signInURL))
       show($('link-form'), framed)

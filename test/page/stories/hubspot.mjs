@@ -53,6 +53,7 @@ export default async () => {
   await inside.locator('#call').click()
   await heard('LOGGED_OUT')
   await until(inside, '#alert', 'sign-in is over')
+  assert.equal(await inside.locator('#sign-in-bad').textContent(), '', 'what was wrong before is not now')
   await state(page, '55-hubspot-session-over')
   const closed = new Promise((done) => page.context().once('page', (beside) => beside.isClosed() ? done() : beside.once('close', done)))
   await inside.getByRole('button', { name: 'Sign in' }).click()

@@ -30,6 +30,7 @@ export default async () => {
   await until(page, '#detail pre', /INVITE[\s\S]*BYE/)
   await page.setViewportSize({ width: 320, height: 720 })
   await page.locator('#close').click()
+  await page.evaluate(() => scrollTo(0, 0))
   await state(page, '63-wallboard-narrow')
   await page.emulateMedia({ colorScheme: 'dark' })
   await page.setViewportSize({ width: 1280, height: 900 })
