@@ -42,6 +42,8 @@ func (c *call) untilBusy(ctx context.Context, side Side, sound *media.Stream) (_
 			case signal = <-heard:
 			case <-done:
 				return
+			case <-ctx.Done():
+				return
 			}
 			if signal = meaning(signal, c.asked.To); signal == dtmf.SignalBusy || signal == dtmf.SignalFastBusy {
 				giveUp(toned(signal))

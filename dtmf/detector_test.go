@@ -182,6 +182,33 @@ func TestALostPacketDoesNotDoubleAPress(t *testing.T) {
 	l.want(t, "1")
 }
 
+// TestPacketsOutOfOrderAreOnePress: whichever of them overtakes the one before, or
+// comes once more, and wherever in a packet the key goes down.
+func TestPacketsOutOfOrderAreOnePress(t *testing.T) {
+	for begin := 0; begin < 160; begin += 16 {
+		s := make(sound, 1600+begin)
+		s = sound(AppendTone(s, '1', 100*time.Millisecond, -10)).silence(220 * time.Millisecond)
+		for swapped := 0; swapped+320 <= len(s)/160*160; swapped += 160 {
+			l := newLine(Config{InBand: true})
+			for ts := 0; ts+160 <= len(s); ts += 160 {
+				at := ts
+				switch ts {
+				case swapped:
+					at += 160
+				case swapped + 160:
+					at -= 160
+				}
+				l.got = l.r.Audio(l.now, uint32(at), s[at:at+160], l.got)
+				l.got = l.r.Audio(l.now, uint32(at), s[at:at+160], l.got)
+			}
+			downs, ups := l.downs()
+			if downs != "1" || ups != "1" {
+				t.Errorf("begun at %d, %d and the next out of order: %q down, %q up", begin, swapped/160, downs, ups)
+			}
+		}
+	}
+}
+
 // TestSoundsThatAreNoKeys: voices made of a pitch and its harmonics with
 // moving formants, network tones, noise and sweeps.
 func TestSoundsThatAreNoKeys(t *testing.T) {
