@@ -38,13 +38,17 @@ func TestHoldOpen(t *testing.T) {
 	if os.Getenv(holdOpen) == "" {
 		return // only for TestKilledProcess
 	}
-	open(t, "lo")
+	c := newCall(t, open(t, "lo"), "127.0.0.1")
+	add(t, c.table, c.flow())
 	fmt.Println("attached")
-	select {}
+	for orders := bufio.NewScanner(os.Stdin); orders.Scan(); {
+		c.passes()
+		fmt.Println("passed")
+	}
 }
 
-// TestKilledProcess: nothing of a process that was killed stays, and what
-// another process has beside it is not touched.
+// TestKilledProcess: nothing of a process that was killed stays, and two beside
+// each other relay without touching what the other has, whichever ends first.
 func TestKilledProcess(t *testing.T) {
 	if !network(t) {
 		return
@@ -58,22 +62,41 @@ func TestKilledProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "attached\n" {
-		t.Fatalf("%q, %v", line, err)
-	}
-	passes := func() {
+	said := bufio.NewReader(out)
+	says := func(want string) {
 		t.Helper()
-		p := c.a.next()
-		c.a.send(p, c.ours.at)
-		c.b.want(relayed(p), c.theirs.at)
+		if line, err := said.ReadString('\n'); line != want+"\n" {
+			t.Fatalf("the other says %q, %v", line, err)
+		}
 	}
+	otherPasses := func() {
+		t.Helper()
+		if _, err := fmt.Fprintln(in, "pass"); err != nil {
+			t.Fatal(err)
+		}
+		says("passed")
+	}
+	says("attached")
 	if n := attachedTo(t, "lo"); n != 2 {
 		t.Fatalf("%d programs at lo", n)
 	}
-	passes()
+	c.passes()
+	otherPasses()
+	if err := c.table.Close(); err != nil {
+		t.Fatal(err)
+	}
+	otherPasses()
+	c = newCall(t, open(t, "lo"), "127.0.0.1")
+	add(t, c.table, c.flow())
+	c.passes()
+	otherPasses()
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +110,7 @@ func TestKilledProcess(t *testing.T) {
 			t.Fatalf("%d programs at lo", attachedTo(t, "lo"))
 		}
 	}
-	passes()
+	c.passes()
 	if err := c.table.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -155,9 +178,7 @@ func TestCapabilities(t *testing.T) {
 		}
 		c := newCall(t, open(t, "lo"), "127.0.0.1")
 		add(t, c.table, c.flow())
-		p := c.a.next()
-		c.a.send(p, c.ours.at)
-		c.b.want(relayed(p), c.theirs.at)
+		c.passes()
 		return
 	}
 	if !namespace.Able(t) {

@@ -43,6 +43,14 @@ func relayed(in []byte) []byte {
 	return out
 }
 
+// passes sends a packet by the kernel.
+func (c *call) passes() {
+	c.a.t.Helper()
+	p := c.a.next()
+	c.a.send(p, c.ours.at)
+	c.b.want(relayed(p), c.theirs.at)
+}
+
 func open(t *testing.T, interfaces ...string) *Table {
 	t.Helper()
 	table, err := Open(Config{Interfaces: interfaces, Flows: 16})
@@ -93,9 +101,7 @@ func TestLoopback(t *testing.T) {
 		e := add(t, c.table, c.flow())
 		began := time.Now()
 		for range 200 { // both counters wrap, going in and going out
-			p := c.a.next()
-			c.a.send(p, c.ours.at)
-			c.b.want(relayed(p), c.theirs.at)
+			c.passes()
 		}
 		marked := rtp(0, c.a.seq, c.a.ts, c.a.ssrc, true)
 		c.a.send(marked, c.ours.at)
@@ -134,9 +140,7 @@ func TestLossStaysVisibleAndDoublesGo(t *testing.T) {
 		t.Errorf("%+v", tally)
 	}
 	for range 64 { // what did not come by now will not
-		p := c.a.next()
-		c.a.send(p, c.ours.at)
-		c.b.want(relayed(p), c.theirs.at)
+		c.passes()
 	}
 	if tally := e.Tally(); tally.Lost != 3 || tally.Bursts != 2 || tally.InBurst {
 		t.Errorf("%+v", tally)
@@ -146,9 +150,7 @@ func TestLossStaysVisibleAndDoublesGo(t *testing.T) {
 	c.a.send(p[0], c.ours.at)
 	c.b.want(relayed(p[0]), c.theirs.at)
 	for range 64 {
-		p := c.a.next()
-		c.a.send(p, c.ours.at)
-		c.b.want(relayed(p), c.theirs.at)
+		c.passes()
 	}
 	if tally := e.Tally(); tally.Lost != 103 || tally.Bursts != 3 || tally.InBurst || tally.Advance != 8+64+101+64 {
 		t.Errorf("%+v", tally)
@@ -238,9 +240,7 @@ func TestPathSwitches(t *testing.T) {
 	for round := range 40 {
 		e := add(t, c.table, c.flow())
 		for range round % 5 {
-			p := c.a.next()
-			c.a.send(p, c.ours.at)
-			c.b.want(relayed(p), c.theirs.at)
+			c.passes()
 		}
 		if tally := e.Remove(); tally.Seq != c.a.seq-1 || tally.Timestamp != c.a.ts-160 || tally.Packets != uint64(round%5) {
 			t.Fatalf("round %d: %+v, sent up to %d", round, tally, c.a.seq-1)
