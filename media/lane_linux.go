@@ -138,41 +138,61 @@ func (l *lane) do(f func()) {
 	<-done
 }
 
-// add gives each packet of a socket to handle, in the lane's thread, until
-// remove returns. ok is false for a conn that is no socket. A nil lane has none.
-func (l *lane) add(conn PacketConn, handle handler) (remove func(), ok bool) {
-	s, is := conn.(*socket)
-	if l == nil || !is {
+// add gives each packet of the sockets to their handlers, in the lane's thread,
+// until remove returns. ok is false where one is no socket. A nil lane has none.
+func (l *lane) add(sources ...source) (remove func(), ok bool) {
+	if l == nil {
 		return nil, false
 	}
-	index, err := int32(0), error(nil)
-	l.do(func() {
-		if n := len(l.empty); n > 0 {
-			index, l.empty = l.empty[n-1], l.empty[:n-1]
-		} else {
-			index = int32(len(l.seats))
-			l.seats = append(l.seats, seat{})
+	var seats []seat
+	for _, one := range sources {
+		s, is := one.conn.(*socket)
+		if !is {
+			return nil, false
 		}
-		l.seats[index] = seat{s, handle}
-		err = l.wait(s.fd, index)
+		seats = append(seats, seat{s, one.handle})
+	}
+	var taken []int32
+	var err error
+	l.do(func() {
+		for _, one := range seats {
+			index := l.sit(one)
+			taken = append(taken, index)
+			if err = l.wait(one.socket.fd, index); err != nil {
+				l.leave(taken)
+				return
+			}
+		}
 	})
 	if err != nil {
-		l.leave(index)
 		return nil, false
 	}
-	l.load.Add(1)
+	l.load.Add(int32(len(taken)))
 	return func() {
-		l.load.Add(-1)
-		l.do(func() { _ = syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, s.fd, nil) })
-		l.leave(index)
+		l.load.Add(-int32(len(taken)))
+		l.do(func() { l.leave(taken) })
 	}, true
 }
 
-func (l *lane) leave(index int32) {
-	l.do(func() {
+// sit finds a seat. It and leave are the loop's own.
+func (l *lane) sit(one seat) (index int32) {
+	if n := len(l.empty); n > 0 {
+		index, l.empty = l.empty[n-1], l.empty[:n-1]
+		l.seats[index] = one
+		return index
+	}
+	l.seats = append(l.seats, one)
+	return int32(len(l.seats) - 1)
+}
+
+// leave waits for these no more. What the loop has seen of them already finds
+// nobody there, or the next who sits there and has no packet.
+func (l *lane) leave(taken []int32) {
+	for _, index := range taken {
+		_ = syscall.EpollCtl(l.epoll, syscall.EPOLL_CTL_DEL, l.seats[index].socket.fd, nil)
 		l.seats[index] = seat{}
 		l.empty = append(l.empty, index)
-	})
+	}
 }
 
 func (l *lane) stop() {

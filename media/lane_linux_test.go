@@ -303,3 +303,24 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
+
+// BenchmarkLegs is what the sockets of a call cost, from its beginning to its end.
+func BenchmarkLegs(b *testing.B) {
+	here := netip.MustParseAddr("127.0.0.1")
+	pool, err := NewPool(Config{Listen: UDP(46), Bind: here, MinPort: 20000, MaxPort: 29999})
+	if err != nil {
+		b.Fatal(err)
+	}
+	side := Side{Address: here, Codecs: []Codec{PCMU}, EventPT: 101}
+	for b.Loop() {
+		one, other, err := pool.OpenPair(side, side)
+		if err != nil {
+			b.Fatal(err)
+		}
+		one.Close()
+		other.Close()
+	}
+	if err := pool.Close(); err != nil {
+		b.Error(err)
+	}
+}

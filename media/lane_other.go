@@ -27,4 +27,4 @@ func (*lanes) pick(PacketConn) *lane { return nil }
 
 func (*lanes) close() {}
 
-func (*lane) add(PacketConn, handler) (remove func(), ok bool) { return nil, false }
+func (*lane) add(...source) (remove func(), ok bool) { return nil, false }

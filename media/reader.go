@@ -38,11 +38,19 @@ func (s *Stream) read(conn PacketConn, handle handler) {
 	}
 }
 
-// attach has the lane, or a goroutine, read a socket.
-func (s *Stream) attach(conn PacketConn, handle handler) {
-	if remove, ok := s.lane.add(conn, handle); ok {
-		s.detach = append(s.detach, remove)
+// source is a socket and who takes what comes by it.
+type source struct {
+	conn   PacketConn
+	handle handler
+}
+
+// attach has the lane, or a goroutine each, read the stream's sockets.
+func (s *Stream) attach(sources ...source) {
+	if remove, ok := s.lane.add(sources...); ok {
+		s.detach = remove
 		return
 	}
-	s.wait.Go(func() { s.read(conn, handle) })
+	for _, one := range sources {
+		s.wait.Go(func() { s.read(one.conn, one.handle) })
+	}
 }

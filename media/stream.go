@@ -73,7 +73,7 @@ type Stream struct {
 
 	meter  *meter         // nil = nobody counts
 	lane   *lane          // nil = readers of its own
-	detach []func()       // takes the sockets off their lane
+	detach func()         // takes the sockets off their lane; nil = there is none
 	wait   sync.WaitGroup // readers and players
 }
 
@@ -103,8 +103,7 @@ func newStream(p *Pool, l *lane, side Side, conn, control PacketConn, port uint1
 	}
 	s.in.reports.timer = time.AfterFunc(soon(time.Now()), s.report)
 	s.inMu.Unlock()
-	s.attach(conn, s.packet)
-	s.attach(control, s.control)
+	s.attach(source{conn, s.packet}, source{control, s.control})
 	return s
 }
 
@@ -235,8 +234,8 @@ func (s *Stream) Close() {
 	s.meter.end(s.stats())
 	s.mu.Unlock()
 	s.inMu.Unlock()
-	for _, off := range s.detach {
-		off()
+	if s.detach != nil {
+		s.detach()
 	}
 	for _, conn := range []PacketConn{s.conn, s.in.reports.conn} {
 		if err := conn.Close(); err != nil {
