@@ -62,7 +62,7 @@ func Examine(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logge
 		if err != nil {
 			return all, note, err
 		}
-		inv := sip.Invite{Trunk: name, From: cfg.Trunks[name].CallerIDs[0], To: nobody, Offer: sound.Offer(), Instead: sound.Instead}
+		inv := sip.Invite{Trunk: name, From: shown(cfg, name), To: nobody, Offer: sound.Offer(), Instead: sound.Instead}
 		if one.Findings, err = endpoint.Examine(ctx, inv); err == nil && number != "" && one.Ready() {
 			inv.To, inv.Offer = number, sound.Offer()
 			one.Findings = append(one.Findings, ring(ctx, endpoint, inv, sound))
@@ -75,6 +75,17 @@ func Examine(ctx context.Context, cfg *config.Config, wire Wire, log *slog.Logge
 		all = append(all, one)
 	}
 	return all, note, nil
+}
+
+// shown is a number of ours for a call by a trunk; one that only rings reps shows
+// those of the others.
+func shown(cfg *config.Config, trunk string) string {
+	for _, name := range append([]string{trunk}, cfg.TrunkNames()...) {
+		if ids := cfg.Trunks[name].CallerIDs; len(ids) > 0 {
+			return ids[0]
+		}
+	}
+	return nobody
 }
 
 // examiner is an endpoint that looks after no trunk by itself.

@@ -207,6 +207,26 @@ func TestCheckConfigOnlineAndDoctor(t *testing.T) {
 	}
 }
 
+// TestTrunkOfReps: a trunk that only rings reps has no caller ids, and is looked at like any other.
+func TestTrunkOfReps(t *testing.T) {
+	file := testConfig(t, registrarless(t, func(string) string { return "404 Not Found" }))
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("trunks:\n"), []byte("routing: [{leg: rep, trunks: [desks]}, {leg: prospect, trunks: [carrier]}]\ntrunks:\n  desks: {host: 127.0.0.1, port: 5060}\n"), 1)
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"trunk", "list"}, {"trunk", "test", "desks"}} {
+		var out, errs bytes.Buffer
+		dispatch(append(args, "--config", file), nil, &out, &errs)
+		if !strings.Contains(out.String(), "desks") {
+			t.Errorf("%v: %s%s", args, out.String(), errs.String())
+		}
+	}
+}
+
 // TestDoctorOfAPort: what is taken is in the way, unless a tandem that serves has it.
 func TestDoctorOfAPort(t *testing.T) {
 	t.Setenv("TRUNK_TEST_PASSWORD", "secret")

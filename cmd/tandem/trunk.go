@@ -75,7 +75,7 @@ func listTrunks(file string, asJSON bool, stdout, stderr io.Writer) int {
 	w := tabwriter.NewWriter(stdout, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(w, "NAME\tPRESET\tHOST\tTRANSPORT\tAUTH\tCALLER ID\tCHANNELS\tCALLS/S")
 	for _, t := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Preset, t.Host, t.Transport, t.Auth, t.CallerIDs[0], limit(float64(t.Channels)), limit(t.CPS))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Name, t.Preset, t.Host, t.Transport, t.Auth, append(t.CallerIDs, "-")[0], limit(float64(t.Channels)), limit(t.CPS))
 	}
 	if err := w.Flush(); err != nil {
 		return 1
