@@ -21,24 +21,26 @@ const (
 
 // listeners are a CRM's: streams, and a server that webhooks go to.
 type listeners struct {
-	b      *apiBench
+	p      *process
+	told   func(moment)
 	server http.Server
 	ends   context.CancelFunc
 	life   context.Context
 	wait   sync.WaitGroup
 }
 
-func (b *apiBench) listen() (*listeners, string, error) {
+// listen begins with the server, and says where it is.
+func listen(p *process, told func(moment)) (*listeners, string, error) {
 	at, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, "", err
 	}
-	l := &listeners{b: b}
+	l := &listeners{p: p, told: told}
 	l.life, l.ends = context.WithCancel(context.Background())
 	l.server.Handler = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body) // a probe that misses its event says so
 		if strings.Contains(string(body), `"call.rep_ringing"`) {
-			b.w.mark(hookTold, anyCall)
+			told(hookTold)
 		}
 	})
 	l.wait.Go(func() { _ = l.server.Serve(at) })
@@ -47,11 +49,11 @@ func (b *apiBench) listen() (*listeners, string, error) {
 
 // stream follows all events, from now on once it returns.
 func (l *listeners) stream() error {
-	req, err := http.NewRequestWithContext(l.life, "GET", l.b.url+"/v1/events", nil)
+	req, err := http.NewRequestWithContext(l.life, "GET", l.p.url+"/v1/events", nil)
 	if err != nil {
 		return err
 	}
-	req.SetBasicAuth(l.b.key, "")
+	req.SetBasicAuth(l.p.key, "")
 	req.Header.Set("Accept", "text/event-stream")
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -69,16 +71,16 @@ func (l *listeners) stream() error {
 				return
 			}
 			if line == "event: call.rep_ringing\n" {
-				l.b.w.mark(streamTold, anyCall)
+				l.told(streamTold)
 			}
 		}
 	})
 	return nil
 }
 
-func (l *listeners) hook(at string) error {
+func (p *process) hook(at string) error {
 	var made struct{ ID string }
-	return l.b.do("POST", "/v1/webhook-endpoints", fmt.Sprintf(`{"url":%q}`, at), &made)
+	return p.do("POST", "/v1/webhook-endpoints", fmt.Sprintf(`{"url":%q}`, at), &made)
 }
 
 func (l *listeners) close() error {
@@ -110,11 +112,11 @@ func (b *apiBench) probesOf(told ...moment) (*figures, map[moment][]time.Duratio
 
 // latency is how long after a 180 somebody is told.
 func (b *apiBench) latency() error {
-	l, at, err := b.listen()
+	l, at, err := listen(b.process, func(m moment) { b.w.mark(m, anyCall) })
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(l.stream(), l.hook(at)); err != nil {
+	if err := errors.Join(l.stream(), b.hook(at)); err != nil {
 		return errors.Join(err, l.close())
 	}
 	_, times, err := b.probesOf(streamTold, hookTold)
@@ -130,34 +132,37 @@ func (b *apiBench) fanOut() error {
 	if err := b.unhook(); err != nil {
 		return err
 	}
-	alone, _, err := b.probesOf()
-	if err != nil {
+	fmt.Printf("\nPOST until INVITE, key until INVITE, p50 / p99 ms; CPU of tandem a call\n")
+	if err := b.fanned("nobody listens"); err != nil {
 		return err
 	}
-	l, at, err := b.listen()
+	c, err := b.crowd()
 	if err != nil {
 		return err
-	}
-	for range manyStreams {
-		err = errors.Join(err, l.stream())
 	}
 	for i := range manyHooks {
-		err = errors.Join(err, l.hook(fmt.Sprintf("%s%d", at, i)))
+		err = errors.Join(err, b.hook(fmt.Sprintf("%s%d", c.hooks, i)))
 	}
-	if err != nil {
-		return errors.Join(err, l.close())
-	}
-	heard, _, err := b.probesOf()
 	if err == nil {
-		fmt.Printf("\nPOST until INVITE, key until INVITE, p50 / p99 ms\n")
-		for _, row := range []struct {
-			name string
-			f    *figures
-		}{{"nobody listens", alone}, {fmt.Sprintf("%d streams, %d webhook endpoints", manyStreams, manyHooks), heard}} {
-			fmt.Printf("%-40s %.1f / %.1f, %.1f / %.1f\n", row.name, ms(row.f.invite, 50), ms(row.f.invite, 99), ms(row.f.press, 50), ms(row.f.press, 99))
-		}
+		err = b.fanned(fmt.Sprintf("%d streams, %d webhook endpoints", manyStreams, manyHooks))
 	}
-	return errors.Join(err, l.close())
+	return errors.Join(err, c.close())
+}
+
+// fanned prints what calls take, and cost.
+func (b *apiBench) fanned(who string) error {
+	before, err := b.cpu()
+	if err != nil {
+		return err
+	}
+	f, _, err := b.probesOf()
+	if err != nil {
+		return err
+	}
+	after, err := b.cpu()
+	fmt.Printf("%-40s %.1f / %.1f, %.1f / %.1f; %.0f ms\n", who, ms(f.invite, 50), ms(f.invite, 99), ms(f.press, 50), ms(f.press, 99),
+		1e3*(after-before).Seconds()/float64(b.probes))
+	return err
 }
 
 // unhook removes all webhook endpoints.

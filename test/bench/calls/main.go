@@ -24,11 +24,15 @@ func main() {
 	talk := flag.Duration("talk", 5*time.Second, "how long the relay is measured")
 	path := flag.String("path", "user", "media.fast_path: user, kernel or auto")
 	records := flag.Int("records", 0, "measure the API instead, on a store of so many calls")
+	crowd := flag.String("crowd", "", "be the listeners of a tandem at this URL; the API's own bench starts it")
 	flag.Parse()
 	var err error
-	if *records > 0 {
+	switch {
+	case *crowd != "":
+		err = runCrowd(*crowd)
+	case *records > 0:
 		err = runAPI(*records, *probes)
-	} else {
+	default:
 		err = run(*counts, *probes, *talk, *path)
 	}
 	if err != nil {
