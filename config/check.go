@@ -115,6 +115,19 @@ func (d *decoder) check(c *Config) {
 	}
 }
 
+// checkRest checks what tags cannot say. Where something of a section could not be
+// read, nothing more is said of that section.
+func (d *decoder) checkRest(c *Config) {
+	unread := slices.Clone(d.problems)
+	d.check(c)
+	d.problems = slices.DeleteFunc(d.problems, func(p Problem) bool {
+		section := p.Path[:strings.LastIndexByte(p.Path, '.')+1]
+		return !slices.Contains(unread, p) && slices.ContainsFunc(unread, func(known Problem) bool {
+			return !known.Warning() && strings.HasPrefix(known.Path, section)
+		})
+	})
+}
+
 // at reports a problem with a key, where that was set.
 func (d *decoder) at(path, message, code, help string) {
 	d.add(d.origins[path], path, message, code, help)

@@ -60,10 +60,10 @@ func TestEveryProblemAtOnceWithItsPlace(t *testing.T) {
 	for _, want := range []string{
 		`t.yaml:2:27: numbers.default_region: "us"`,
 		`t.yaml:2:39: numbers.allow[0]: "1"`,
-		`t.yaml:7:5: trunks.twilio.trasport: unknown key  [E101]  did you mean "transport"?`,
+		`t.yaml:7:5: trunks.twilio.trasport: unknown key  [E101]`, "     7 |     trasport: udp\n       |     ^^^^^^^^ did you mean \"transport\"?\n",
 		`t.yaml:8:52: trunks.twilio.auth.password: is plain text  [E130]`,
 		`t.yaml:9:19: trunks.twilio.limits.cps: "ten" is not a number  [E103]`,
-		`t.yaml:10:34: trunks.twilio.caller_ids[1]: "415 555 0101" is not E.164  [E120]  write "+14155550101"`,
+		`t.yaml:10:34: trunks.twilio.caller_ids[1]: "415 555 0101" is not E.164  [E120]`, `^^^^^^^^^^^^^^ write "+14155550101"`,
 		`t.yaml:11:31: call_flow.rep_ring_timeout: "5s" is not from 10s to 45s`,
 		`"perhaps" is neither true nor false`,
 		`"both" is none of the words`,
@@ -108,6 +108,19 @@ func TestCredentials(t *testing.T) {
 		} else if problems.Errors() != 0 || c.Trunks["carrier"].Auth.Password != tt.want {
 			t.Errorf("%s: %v", tt.name, problems)
 		}
+	}
+}
+
+// TestWarningsComeWithErrors: what is wrong elsewhere is said at once, and not what
+// only follows from the error.
+func TestWarningsComeWithErrors(t *testing.T) {
+	text := strings.Join([]string{
+		`version: 1`, `numbers: {default_region: US, allow: ["+1"]}`, `media: {rtp_ports: 20000-20099}`,
+		`trunks:`, `  carrier: {host: sip.example.com, auth: {mode: digest, username: acme, password: plain}, caller_ids: ["+14155550100"], limits: {channels: 60}}`,
+	}, "\n")
+	_, problems := Read("t.yaml", []byte(text), []string{"TANDEM_SIP__USER_AGENTS=x"})
+	if got := problems.Summary(); got != "1 error in the file, 1 in the environment, 1 warning" {
+		t.Errorf("%s:\n%v", got, problems)
 	}
 }
 

@@ -29,9 +29,7 @@ func Read(path string, data []byte, environ []string) (*Config, Problems) {
 	d.overlay(root)
 	d.presets(root)
 	c := d.config(root)
-	if d.problems.Errors() == 0 {
-		d.check(c)
-	}
+	d.checkRest(c)
 	lines := strings.Split(string(data), "\n")
 	for i := range d.problems {
 		p := &d.problems[i]

@@ -78,23 +78,77 @@ func (ps Problems) sort() {
 	})
 }
 
-// Text writes them for people.
+// Text writes them for people. What to write instead stands under the place where
+// that is shown.
 func (ps Problems) Text(w io.Writer) {
-	for _, p := range ps {
+	for i := range ps {
+		p := &ps[i]
 		path := p.Path
 		if path != "" {
 			path += ": "
 		}
 		fmt.Fprintf(w, "%s: %s%s  [%s]", p.Origin, path, p.Message, p.Code)
-		if p.Help != "" {
-			fmt.Fprintf(w, "  %s", p.Help)
+		if p.excerpt == "" {
+			fmt.Fprintln(w, after("  ", p.Help))
+			continue
 		}
-		fmt.Fprintln(w)
-		if p.excerpt != "" {
-			lead := fmt.Sprintf("%6d | ", p.Line)
-			fmt.Fprintf(w, "%s%s\n%s| %s^\n", lead, p.excerpt, strings.Repeat(" ", len(lead)-2), strings.Repeat(" ", max(0, p.Col-1)))
+		lead := fmt.Sprintf("%6d | ", p.Line)
+		fmt.Fprintf(w, "\n%s%s\n%s| %s%s%s\n", lead, p.excerpt, strings.Repeat(" ", len(lead)-2), strings.Repeat(" ", max(0, p.Col-1)), strings.Repeat("^", p.width()), after(" ", p.Help))
+	}
+}
+
+// after puts a text behind another, if there is one.
+func after(gap, text string) string {
+	if text == "" {
+		return ""
+	}
+	return gap + text
+}
+
+// width is how long the word is that stands at the problem's place.
+func (p *Problem) width() int {
+	if p.Col < 1 || p.Col > len(p.excerpt) {
+		return 1
+	}
+	word := p.excerpt[p.Col-1:]
+	if end := strings.Index(word[1:], word[:1]); strings.ContainsAny(word[:1], `"'`) && end >= 0 {
+		return end + 2
+	}
+	if end := strings.IndexAny(word, " ,:]}"); end > 0 {
+		return end
+	}
+	return len(word)
+}
+
+// Summary counts them.
+func (ps Problems) Summary() string {
+	file, environment, warnings := 0, 0, 0
+	for i := range ps {
+		switch {
+		case ps[i].Warning():
+			warnings++
+		case strings.HasPrefix(ps[i].From, "env "):
+			environment++
+		default:
+			file++
 		}
 	}
+	text := some(file+environment, "error")
+	if file+environment > 0 {
+		text = some(file, "error") + " in the file"
+	}
+	if environment > 0 {
+		text += fmt.Sprintf(", %d in the environment", environment)
+	}
+	return text + ", " + some(warnings, "warning")
+}
+
+// some is a number of things, in words.
+func some(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // GitHub writes them as annotations of a workflow.

@@ -33,8 +33,7 @@ func checkConfig(args []string, _ io.Reader, stdout, stderr io.Writer) int {
 	switch *format {
 	case "text":
 		problems.Text(stdout)
-		warnings := len(problems) - problems.Errors()
-		fmt.Fprintf(stdout, "%d errors, %d warnings. Nothing was changed.\n", problems.Errors(), warnings)
+		fmt.Fprintf(stdout, "%s. Nothing was changed.\n", problems.Summary())
 	case "json":
 		if *online {
 			break // one document, with what the trunks say
