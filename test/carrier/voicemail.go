@@ -22,8 +22,9 @@ func (call *Call) Greet() {
 	for i := range uint32(beepFrames) {
 		clip = append(clip, tones(i*samples, beepHz)...)
 	}
-	if call.Answer(0); call.Answered() {
-		call.sound.play(clip)
+	if call.open() != "" {
+		call.sound.play(clip) // before the first frame can leave
+		call.Answer(0)
 	}
 }
 
