@@ -67,7 +67,7 @@ func TestOperate(t *testing.T) {
 		out, err := m.shell(look).Output()
 		return err == nil && strings.Contains(string(out), `alertname="TandemAllTrunksDown"`)
 	})
-	r.Sees(r.Types("tandem doctor trunk-down"), `# A trunk does not answer\n(?s:.*)\[no_answer\](?s:.*)not ready`)
+	r.Sees(r.Types("tandem doctor trunk-down"), `# A trunk does not answer(?s:.*)\[no_answer\](?s:.*)not ready`)
 	r.Types("nft delete table inet drill")
 	until(t, "the alert is over", func() bool {
 		out, err := m.shell(look).Output()
