@@ -172,7 +172,12 @@ webhooks: {allow_private_networks: true}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	wire := app.RealWire(cfg.Media.DSCP)
 	wire.Simulated = !d.live
-	if d.app, err = app.Start(context.Background(), cfg, wire, log); err != nil {
+	d.app, err = app.Start(context.Background(), cfg, wire, log)
+	if errors.Is(err, syscall.EADDRINUSE) { // somebody was faster
+		cfg.HTTP.Listen, cfg.Metrics.Listen = anyPort, anyPort
+		d.app, err = app.Start(context.Background(), cfg, wire, log)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return d, d.introduce(visit)
@@ -252,11 +257,14 @@ func listenUDP(addrs ...string) (conn net.PacketConn, err error) {
 	return nil, err
 }
 
+// anyPort is one that the kernel picks.
+const anyPort = "127.0.0.1:0"
+
 // freePort is addr, or a port the kernel picks where that is taken.
 func freePort(addr string) string {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return "127.0.0.1:0"
+		return anyPort
 	}
 	_ = l.Close() // it was only asked
 	return addr

@@ -88,7 +88,7 @@ func TestDTMFScan(t *testing.T) {
 func TestDemoAsJSON(t *testing.T) {
 	var out, errs bytes.Buffer
 	if code := dispatch([]string{"demo", "--once", "--json", "--speed", "10x", "--out", t.TempDir()}, nil, &out, &errs); code != 0 {
-		t.Errorf("exit %d\n%s", code, errs.String())
+		t.Fatalf("exit %d\n%s%s", code, out.String(), errs.String())
 	}
 	var types []string
 	for line := range strings.Lines(out.String()) {
