@@ -59,7 +59,7 @@ func TestReceiversBelieveOnlyUs(t *testing.T) {
 		_, made := s.do("POST", "/v1/webhook-endpoints", `{"url":"`+crm.URL+"/"+scheme+`","scheme":"`+scheme+`"}`)
 		secret, _ := made["secret"].(string)
 		key, _ := made["public_key"].(string)
-		code, call := s.do("POST", "/v1/calls", `{"rep_number":"+12025550110","to":"+12025550104","contact_name":"Zoë 🦉 <&>\u2028","metadata":{"é":"\"\\"}}`)
+		code, call := s.do("POST", "/v1/calls", `{"rep_number":"+12025550110","to":"+12025550104","contact_name":"Zoë 🦉 <&>","metadata":{"é":"\"\\"}}`)
 		if code != 201 {
 			t.Fatalf("%d %v", code, call)
 		}
