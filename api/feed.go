@@ -6,9 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"tandem/bridge"
 	"tandem/store"
@@ -102,12 +102,14 @@ func (f *feed) read(ctx context.Context, after int64) {
 	}
 }
 
-// abreast is how many followers are woken at a time.
-const abreast = 8
+// So many followers are woken at a time, and the next so much later.
+const (
+	abreast = 8
+	breath  = time.Millisecond
+)
 
 // publish puts frames into the ring, and wakes whom they concern, a few at a time: a
-// call that has something to do meanwhile stands behind few of them, however many
-// there are.
+// call that has something to do meanwhile finds a processor, however many there are.
 func (f *feed) publish(ctx context.Context, frames []frame) {
 	for i, w := range f.keep(ctx, frames) {
 		select {
@@ -115,7 +117,7 @@ func (f *feed) publish(ctx context.Context, frames []frame) {
 		default: // woken already
 		}
 		if i%abreast == abreast-1 {
-			runtime.Gosched()
+			time.Sleep(breath)
 		}
 	}
 }

@@ -15,6 +15,9 @@ const (
 	perEndpoint   = 4 // attempts at once
 	connectWithin = 10 * time.Second
 
+	atOnce   = 4                // attempts begun together, of all endpoints: calls need a processor, too
+	breather = time.Millisecond // before the next are begun
+
 	readAhead   = 64          // deliveries of an endpoint that are read at once
 	keptAtOnce  = 8           // attempts written in one transaction: a call may have to wait for it
 	mostUnkept  = 32          // attempts that wait to be written: beyond, none is made; a crash repeats them
@@ -45,6 +48,7 @@ type Sender struct {
 
 	// Of the loop's goroutine.
 	lanes  map[string]*lane
+	rested time.Time       // attempts may begin again
 	unkept []store.Attempt // over, and not yet being written
 
 	attempts sync.WaitGroup
@@ -218,15 +222,22 @@ func (s *Sender) lane(id string) *lane {
 	return l
 }
 
-// launchAll starts what is due, and says when the next is.
+// launchAll starts what is due, a little at a time, and says when the next is.
 func (s *Sender) launchAll() (next time.Time) {
-	now := time.Now()
+	now, begun := time.Now(), 0
+	if now.Before(s.rested) {
+		return s.rested
+	}
 	next = now.Add(lookAgainIn)
 	for id, l := range s.lanes {
 		if len(l.due) == 0 && (l.look || !l.next.IsZero() && !l.next.After(now)) {
 			s.read(id, l, now)
 		}
 		for len(l.due) > 0 && l.posting < perEndpoint && len(s.unkept) < mostUnkept {
+			if begun++; begun > atOnce {
+				s.rested = now.Add(breather)
+				return s.rested
+			}
 			s.launch(l, l.due[0])
 			l.due = l.due[1:]
 		}
